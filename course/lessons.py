@@ -1,0 +1,85 @@
+"""The table of lessons: the one place that knows which lessons there are and in which order.
+
+A lesson's number is chapter.lesson ("4.1"); its folder and name give its source
+`solutions/<folder>/<name>.py`, its notebooks and its exercises `course/exercises/<name>.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["LESSONS", "Lesson", "find"]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson. `minutes` is the whole time for a first reader, exercises included."""
+
+    number: str
+    folder: str
+    name: str
+    title: str
+    question: str
+    minutes: int
+    tensorflow: bool = True
+
+    @property
+    def path(self) -> str:
+        """Folder and name, the same in `solutions/` and `notebooks/`."""
+        return f"{self.folder}/{self.name}"
+
+
+LESSONS = (
+    Lesson(
+        number="5.1",
+        folder="05_practice",
+        name="setup",
+        title="Your machine, and how this course works",
+        question="Can this machine run the course, and how do checks and hints work?",
+        minutes=25,
+    ),
+    Lesson(
+        number="4.1",
+        folder="04_mathematics",
+        name="cross_entropy_gradient",
+        title="Cross-entropy and its gradient",
+        question="What does the loss measure, and which way is down?",
+        minutes=70,
+    ),
+    Lesson(
+        number="4.2",
+        folder="04_mathematics",
+        name="gradient_descent",
+        title="Gradient descent",
+        question="How far may a step go, and how fast does the loss fall?",
+        minutes=70,
+    ),
+    Lesson(
+        number="4.3",
+        folder="04_mathematics",
+        name="linear_case_study",
+        title="A linear case study",
+        question="Does descending a gradient make a scaling law?",
+        minutes=70,
+    ),
+    Lesson(
+        number="5.2",
+        folder="05_practice",
+        name="linear_classifier",
+        title="The linear classifier, repaired",
+        question="Can 1,000 coin flips be learned to 80 %?",
+        minutes=75,
+    ),
+)
+
+
+def find(key: str) -> Lesson:
+    """The lesson with this number ("4.1"), name ("gradient_descent") or path.
+
+    Raises ValueError, naming the lessons there are, when none matches.
+    """
+    for lesson in LESSONS:
+        if key in (lesson.number, lesson.name, lesson.path):
+            return lesson
+    known = ", ".join(f"{lesson.number} {lesson.name}" for lesson in LESSONS)
+    raise ValueError(f"There is no lesson {key!r}. The lessons are: {known}.")

@@ -1,0 +1,114 @@
+"""One look for every figure: palette, theory as lines, measurements as points with intervals.
+
+The palette is Okabe and Ito's (2008), which stays distinct under the common colour-vision
+deficiencies; shapes and line styles differ as well, so that no message rests on colour alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "MARKERS", "figure", "label", "measured", "style", "theory"]
+
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#D55E00",
+    "green": "#009E73",
+    "pink": "#CC79A7",
+    "sky": "#56B4E9",
+    "amber": "#E69F00",
+    "grey": "#6B6B6B",
+    "black": "#222222",
+}
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def style() -> None:
+    """Set the course's matplotlib style: sentence titles at the left, light grid, legible when small."""
+    import matplotlib as mpl
+    from cycler import cycler
+
+    order = ("blue", "orange", "green", "pink", "amber", "sky")
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": cycler(color=[COLOURS[name] for name in order]),
+            "axes.titlelocation": "left",
+            "axes.titlesize": 12,
+            "axes.titleweight": "bold",
+            "axes.titlepad": 10,
+            "axes.labelsize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#E3E3E3",
+            "grid.linewidth": 0.7,
+            "font.size": 11,
+            "legend.frameon": False,
+            "lines.linewidth": 2.0,
+            "lines.markersize": 6,
+            "figure.dpi": 100,
+            "savefig.dpi": 100,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+        }
+    )
+
+
+def figure(
+    columns: int = 1, rows: int = 1, *, width: float = 7.2, height: float = 3.9, **kwargs: Any
+) -> tuple[Figure, Any]:
+    """A figure in the course's size, in inches, and its axes (an array where there are several)."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(rows, columns, figsize=(width, height), **kwargs)
+
+
+def theory(ax: Axes, x: Any, y: Any, *, colour: str = "black", **kwargs: Any) -> Any:
+    """Draw what theory says as a dashed line. Returns the line, to be handed to `label`."""
+    kwargs = {"linestyle": "--", "linewidth": 1.6, "zorder": 2, **kwargs}
+    (line,) = ax.plot(x, y, color=COLOURS.get(colour, colour), **kwargs)
+    return line
+
+
+def measured(
+    ax: Axes,
+    x: Any,
+    y: Any,
+    low: Any = None,
+    high: Any = None,
+    *,
+    colour: str = "blue",
+    marker: str = "o",
+    **kwargs: Any,
+) -> Any:
+    """Draw measurements as points, with the interval from `low` to `high` where given."""
+    shade = COLOURS.get(colour, colour)
+    bars = None
+    if low is not None and high is not None:
+        y_ = np.asarray(y, dtype=float)
+        bars = np.vstack([y_ - np.asarray(low, dtype=float), np.asarray(high, dtype=float) - y_])
+    kwargs = {"capsize": 3, "linewidth": 1.4, "zorder": 3, **kwargs}
+    return ax.errorbar(x, y, yerr=bars, fmt=marker, color=shade, **kwargs)
+
+
+def label(
+    ax: Axes, x: float, y: float, text: str, *, colour: str = "black", offset: Sequence[float] = (6, 4), **kwargs: Any
+) -> Any:
+    """Write `text` beside the point (x, y), in data units, moved by `offset` points: a direct label."""
+    return ax.annotate(
+        text,
+        (x, y),
+        xytext=tuple(offset),
+        textcoords="offset points",
+        color=COLOURS.get(colour, colour),
+        fontsize=10,
+        **kwargs,
+    )
