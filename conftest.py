@@ -1,9 +1,12 @@
 """Settings of every test, the notebooks' kernels included."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 # A test must not touch the progress of whoever runs it; kernels inherit the variable.
-os.environ["COURSE_HOME"] = tempfile.mkdtemp(prefix="course-test-")
+_home = tempfile.mkdtemp(prefix="course-test-")
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
+os.environ["COURSE_HOME"] = _home
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("MPLCONFIGDIR", tempfile.mkdtemp(prefix="course-mpl-"))

@@ -47,11 +47,13 @@ CHAPTERS = {
 SETUP = """\
 try:
     import course
-except ModuleNotFoundError:
-    raise SystemExit(
-        "This kernel does not have the course's package. In the course's folder run `make lab` and open the "
-        "lesson from there, or choose the kernel of its .venv (Kernel, Change Kernel)."
-    ) from None
+except ModuleNotFoundError as missing:
+    missing._render_traceback_ = lambda: [
+        "This kernel does not have the course's package. In the course's folder run "
+        "`make lab` and open the lesson from there, or choose the kernel of its .venv "
+        "(Kernel, Change Kernel)."
+    ]
+    raise
 course.begin("{number}")"""
 
 
@@ -485,6 +487,8 @@ def _check_outputs(notebook: Any, root: Path, name: str) -> None:
         if cell.cell_type != "code":
             continue
         head = next((line for line in cell.source.splitlines() if line.strip()), "")
+        if sum("image/png" in output.get("data", {}) for output in cell.outputs) > 1:
+            raise SourceError(f"{name}: the cell `{head}` shows more than one image; one cell, one figure.")
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stderr":
                 raise SourceError(f"{name}: the cell `{head}` writes to stderr: {output.text.strip()[:300]}")
@@ -528,6 +532,7 @@ def execute(notebook: Any, root: Path, name: str) -> Any:
             kernel_name="python3",
             record_timing=False,
             coalesce_streams=True,
+            extra_arguments=["--IPKernelApp.log_level=40"],
             resources={"metadata": {"path": folder}},
         )
         try:

@@ -44,7 +44,7 @@ LESSONS = (
         name="cross_entropy_gradient",
         title="Cross-entropy and its gradient",
         question="What does the loss measure, and which way is down?",
-        minutes=70,
+        minutes=90,
     ),
     Lesson(
         number="4.2",

@@ -332,3 +332,14 @@ def test_readme_table_is_replaced_in_place():
     assert "old" not in new and new.startswith("Before\n") and new.endswith("After\n")
     assert "[made_up](notebooks/04_mathematics/made_up.ipynb)" in new
     assert authoring.readme(new, [LESSON]) == new
+
+
+def test_a_kernel_without_the_package_gets_one_sentence():
+    from nbclient import NotebookClient
+
+    source = authoring.SETUP.format(number="5.1").replace("import course", "import course_that_is_not_here", 1)
+    notebook = _notebook(source)
+    NotebookClient(notebook, allow_errors=True).execute()
+    (output,) = notebook.cells[0].outputs
+    (line,) = output.traceback
+    assert line.startswith("This kernel does not have the course's package. In the course's folder run `make lab`")

@@ -13,6 +13,7 @@ import ctypes
 import io
 import linecache
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,7 +114,12 @@ def run(function: Callable[..., Any], inputs: Sequence[Sequence[Any]], seconds: 
 
     thread = threading.Thread(target=work, daemon=True, name="exercise")
     interrupted = False
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("default")
         thread.start()
         try:
             thread.join(seconds)
@@ -121,6 +127,8 @@ def run(function: Callable[..., Any], inputs: Sequence[Sequence[Any]], seconds: 
             interrupted = True
         late = thread.is_alive()
         ended = _stop(thread) if late else True
+    for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in warned):
+        printed.write(text + "\n")
     done = list(outcomes)  # a thread left behind must not add to what is judged
     return Runs(
         outcomes=done,
