@@ -477,7 +477,8 @@ def _inputs(root: Path, lesson: Lesson, notebook: Any) -> str:
 
 def _machine_paths(root: Path) -> tuple[str, ...]:
     return tuple(
-        {str(p) for p in (root, Path.home(), sys.prefix, sys.base_prefix) if len(str(p)) > 4} | {"/tmp/ipykernel"}
+        {str(p) for p in (root, Path.home(), sys.prefix, sys.base_prefix) if len(str(p)) > 4}
+        | {str(Path(tempfile.gettempdir(), name)) for name in ("ipykernel", "course-build-")}
     )
 
 
@@ -487,8 +488,14 @@ def _check_outputs(notebook: Any, root: Path, name: str) -> None:
         if cell.cell_type != "code":
             continue
         head = next((line for line in cell.source.splitlines() if line.strip()), "")
-        if sum("image/png" in output.get("data", {}) for output in cell.outputs) > 1:
+        images = sum("image/png" in output.get("data", {}) for output in cell.outputs)
+        if images > 1:
             raise SourceError(f"{name}: the cell `{head}` shows more than one image; one cell, one figure.")
+        if cell.metadata.get("alt") and not images:
+            raise SourceError(
+                f"{name}: the cell `{head}` has an alt text and shows no figure; end the cell with the figure itself "
+                "(`fig`, or the call that returns it), without plt.show()."
+            )
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stderr":
                 raise SourceError(f"{name}: the cell `{head}` writes to stderr: {output.text.strip()[:300]}")

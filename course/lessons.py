@@ -68,7 +68,7 @@ LESSONS = (
         name="linear_classifier",
         title="The linear classifier, repaired",
         question="Can 1,000 coin flips be learned to 80 %?",
-        minutes=75,
+        minutes=105,
     ),
 )
 

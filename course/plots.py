@@ -6,12 +6,12 @@ deficiencies; shapes and line styles differ as well, so that no message rests on
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -32,9 +32,19 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def style() -> None:
-    """Set the course's matplotlib style: sentence titles at the left, light grid, legible when small."""
+    """Set the course's matplotlib style: sentence titles at the left, light grid, legible when small.
+
+    In a notebook it also sees to it that a cell which ends with a figure shows it.
+    """
     import matplotlib as mpl
     from cycler import cycler
+
+    if "IPython" in sys.modules:
+        from IPython import get_ipython
+        from IPython.core.pylabtools import select_figure_formats
+
+        if (shell := get_ipython()) is not None:
+            select_figure_formats(shell, {"png"})
 
     order = ("blue", "orange", "green", "pink", "amber", "sky")
     mpl.rcParams.update(
@@ -65,10 +75,15 @@ def style() -> None:
 def figure(
     columns: int = 1, rows: int = 1, *, width: float = 7.2, height: float = 3.9, **kwargs: Any
 ) -> tuple[Figure, Any]:
-    """A figure in the course's size, in inches, and its axes (an array where there are several)."""
-    import matplotlib.pyplot as plt
+    """A figure in the course's size, in inches, and its axes (an array where there are several).
 
-    return plt.subplots(rows, columns, figsize=(width, height), **kwargs)
+    A cell shows it by ending with it. It stays out of pyplot, whose list of open figures is shared:
+    JupyterLab runs a slider's redraw beside the cells, and pyplot then shows figures half drawn.
+    """
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(width, height))
+    return fig, fig.subplots(rows, columns, **kwargs)
 
 
 def theory(ax: Axes, x: Any, y: Any, *, colour: str = "black", **kwargs: Any) -> Any:
@@ -100,13 +115,20 @@ def measured(
 
 
 def label(
-    ax: Axes, x: float, y: float, text: str, *, colour: str = "black", offset: Sequence[float] = (6, 4), **kwargs: Any
+    ax: Axes,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    colour: str = "black",
+    offset: tuple[float, float] = (6, 4),
+    **kwargs: Any,
 ) -> Any:
     """Write `text` beside the point (x, y), in data units, moved by `offset` points: a direct label."""
     return ax.annotate(
         text,
         (x, y),
-        xytext=tuple(offset),
+        xytext=offset,
         textcoords="offset points",
         color=COLOURS.get(colour, colour),
         fontsize=10,

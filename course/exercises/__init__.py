@@ -12,10 +12,11 @@ import importlib.util
 from functools import cache
 from typing import Any
 
-from course import lessons
-from course.exercises import checking, show
-from course.exercises.checking import Result
+from course import lessons, show
+from course.exercises import checking
+from course.exercises.result import Result
 from course.exercises.specification import Case, Exercise, Mistake
+from course.show import Shown
 
 __all__ = ["Case", "Exercise", "Mistake", "Result", "check", "hint", "registry", "reveal"]
 
@@ -65,39 +66,26 @@ def check(
     return checking.check_exercise(exercise, answer, seed=seed, time_limit=time_limit, record=record)
 
 
-class _Shown:
-    """Something with an HTML and a text form."""
-
-    def __init__(self, html: str, text: str) -> None:
-        self._html, self._text = html, text
-
-    def _repr_html_(self) -> str:
-        return self._html
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-def hint(exercise_id: str) -> _Shown:
+def hint(exercise_id: str) -> Shown:
     """The hints of an exercise, folded one inside the other."""
     exercise = _find(exercise_id)
     if exercise is None:
         missing = checking.unknown(exercise_id, list(registry()))
-        return _Shown(show.html(missing), str(missing))
+        return Shown(missing._repr_html_(), str(missing))
     if not exercise.hints:
-        return _Shown(show.box("note", "No hints", "This exercise has no hints."), "This exercise has no hints.")
+        return Shown(show.box("note", "No hints", "This exercise has no hints."), "This exercise has no hints.")
     lines = "\n".join(f"Hint {i}: {text}" for i, text in enumerate(exercise.hints, 1))
-    return _Shown(show.folded(exercise.hints), lines)
+    return Shown(show.folded(exercise.hints), lines)
 
 
-def reveal(prediction: Any, measured: float, unit: str = "", digits: int = 3) -> _Shown:
+def reveal(prediction: Any, measured: float, unit: str = "", digits: int = 3) -> Shown:
     """Set a prediction, made before, beside the measured number. `...` means none was made."""
     shown = f"{measured:.{digits}g} {unit}".strip()
     try:
         guess = None if prediction is None or prediction is ... else float(prediction)
     except (TypeError, ValueError):
         guess = None
-        return _Shown(
+        return Shown(
             show.box("note", f"Measured: {shown}", f"A prediction is one number; got a {type(prediction).__name__}."),
             f"Measured: {shown}. A prediction is one number; got a {type(prediction).__name__}.",
         )
@@ -109,4 +97,4 @@ def reveal(prediction: Any, measured: float, unit: str = "", digits: int = 3) ->
         said = f"You predicted {guess:.{digits}g}: {how}."
     else:
         said = f"You predicted {guess:.{digits}g}: off by {guess - measured:+.2g}."
-    return _Shown(show.box("note", f"Measured: {shown}", said), f"Measured: {shown}. {said}")
+    return Shown(show.box("note", f"Measured: {shown}", said), f"Measured: {shown}. {said}")

@@ -10,42 +10,16 @@ import difflib
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from course.exercises import progress, show
+from course.exercises import progress
+from course.exercises.result import Result, Status
 from course.exercises.running import Outcome, Runs, run
 from course.exercises.specification import Case, Exercise, Mistake
 
 __all__ = ["Result", "check_exercise"]
-
-Status = Literal["passed", "failed", "not written"]
-
-
-@dataclass(frozen=True)
-class Result:
-    """The outcome of a check. `score` is in points, out of `points`."""
-
-    exercise_id: str
-    status: Status
-    message: str
-    score: float = 0.0
-    points: float = 0.0
-    title: str = ""
-    mistake: str = ""
-    printed: str = ""
-    hints: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return show.text(self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return show.html(self)
-
 
 # --- values ---------------------------------------------------------------------------------------
 

@@ -90,17 +90,26 @@ def gradient_of_sum_of_fourth_powers(w: Any) -> Any:
     return 4 * np.asarray(w) ** 3
 
 
-def _loop_cases(rng: np.random.Generator) -> list[Case]:
-    def tilted(d: int) -> Callable[[Any], Any]:
+class _TiltedBowl:
+    """The gradient of a bowl; a class, so that what is printed of it names its numbers."""
+
+    __name__ = "gradient_of_a_tilted_bowl"
+
+    def __init__(self, rng: np.random.Generator, d: int) -> None:
         A = rng.normal(size=(d, d))
         H = (A @ A.T / d + np.eye(d)).round(2)
-        H = (H + H.T) / 2
-        bottom = rng.normal(size=d).round(1)
+        self.hessian, self.bottom = (H + H.T) / 2, rng.normal(size=d).round(1)
 
-        def gradient_of_a_tilted_bowl(w: Any) -> Any:
-            return H @ (np.asarray(w) - bottom)
+    def __call__(self, w: Any) -> Any:
+        return self.hessian @ (np.asarray(w) - self.bottom)
 
-        return gradient_of_a_tilted_bowl
+    def __repr__(self) -> str:
+        return f"{self.__name__}({self.hessian.tolist()}, {self.bottom.tolist()})"
+
+
+def _loop_cases(rng: np.random.Generator) -> list[Case]:
+    def tilted(d: int) -> Callable[[Any], Any]:
+        return _TiltedBowl(rng, d)
 
     def start(d: int) -> Any:
         return (rng.choice([-1, 1], size=d) * rng.uniform(0.5, 1.5, size=d)).round(2)

@@ -65,8 +65,8 @@ _ENTROPY_MISTAKES = (
     Mistake(
         "log p only",
         lambda p: -np.mean(np.log(p)),
-        "-log p is the cost if the label is 1. It is 1 only with probability p; with probability 1 - p it is 0 and costs "
-        "-log(1 - p).",
+        "-log p is the cost if the label is 1. It is 1 only with probability p; with probability 1 - p it is 0 and "
+        "costs -log(1 - p).",
     ),
     Mistake(
         "entropy of the mean",
@@ -103,8 +103,8 @@ _ENTROPY_MISTAKES = (
     Mistake(
         "error, not loss",
         lambda p: np.mean(np.minimum(p, 1 - p)),
-        "That is the Bayes error, the share of labels that the best guess gets wrong. The floor of the loss is the mean "
-        "of -p log p - (1 - p) log(1 - p).",
+        "That is the Bayes error, the share of labels that the best guess gets wrong. The floor of the loss is the "
+        "mean of -p log p - (1 - p) log(1 - p).",
     ),
 )
 
@@ -240,8 +240,8 @@ _SAMPLES_MISTAKES = (
     Mistake(
         "rounded down",
         lambda excess, d, sigma: math.floor(d + 1 + sigma**2 * d / excess),
-        "You rounded down, and the excess is then still above the target. The smallest whole n that reaches it is the "
-        "next one up: `math.ceil`.",
+        "One sample too few, so the excess is still above the target. Either you rounded down (the smallest whole n "
+        "that reaches it is the next one up, `math.ceil`), or you have n - d below the line, which is n - d - 1.",
     ),
     Mistake(
         "rounded to nearest",
@@ -273,11 +273,6 @@ _SAMPLES_MISTAKES = (
         "sign of d + 1",
         lambda excess, d, sigma: math.ceil(sigma**2 * d / excess - d - 1),
         "n - d - 1 = sigma^2 d / excess, so d + 1 is added when you solve for n; you subtracted it.",
-    ),
-    Mistake(
-        "degrees of freedom",
-        lambda excess, d, sigma: math.ceil(d + sigma**2 * d / excess),
-        "Below the line stands n - d - 1. Yours is n - d, one short: a common slip, since n - d estimates the noise.",
     ),
 )
 
@@ -379,7 +374,7 @@ _SLOPE_MISTAKES = (
     ),
     Mistake(
         "high before low",
-        lambda x, y: (lambda s, low, high: (s, high, low))(*_fit(np.log(x), np.log(y))),
+        lambda x, y: tuple(_fit(np.log(x), np.log(y))[i] for i in (0, 2, 1)),
         "The numbers are right, in the order slope, high, low. Return slope, low, high.",
     ),
 )
@@ -402,8 +397,8 @@ _THREE_MISTAKES = (
     Mistake(
         "floor left in",
         lambda losses, ratio: math.log(losses[0] / losses[2]) / math.log(ratio**2),
-        "You took the slope from the first loss to the last with the floor still in them. The floor does not fall, so the "
-        "slope comes out far too flat. Differences of losses do not contain the floor: try L1 - L2 and L2 - L3.",
+        "You took the slope from the first loss to the last with the floor still in them. The floor does not fall, so "
+        "the slope comes out far too flat. Differences of losses do not contain the floor: try L1 - L2 and L2 - L3.",
     ),
     Mistake(
         "floor left in, first pair",
@@ -420,8 +415,8 @@ _THREE_MISTAKES = (
     Mistake(
         "last loss as the floor",
         lambda losses, ratio: math.log((losses[0] - losses[2]) / (losses[1] - losses[2])) / math.log(ratio),
-        "You used the last loss as the floor. The law has not reached its floor there, so the slope comes out too steep. "
-        "Take the two successive differences, L1 - L2 and L2 - L3.",
+        "You used the last loss as the floor. The law has not reached its floor there, so the slope comes out too "
+        "steep. Take the two successive differences, L1 - L2 and L2 - L3.",
     ),
     Mistake(
         "base not divided out",
@@ -436,7 +431,8 @@ _THREE_MISTAKES = (
     Mistake(
         "wrong sign",
         lambda losses, ratio: math.log((losses[1] - losses[2]) / (losses[0] - losses[1])) / math.log(ratio),
-        "The sign is wrong: a is positive for a falling loss L = E + A n^-a. Put the larger difference, L1 - L2, on top.",
+        "The sign is wrong: a is positive for a falling loss L = E + A n^-a. Put the larger difference, L1 - "
+        "L2, on top.",
     ),
     Mistake(
         "two bases",
@@ -499,8 +495,8 @@ _ORDER_MISTAKES = (
     Mistake(
         "alpha = exponent",
         _powers(lambda e: 1 + e),
-        "You set alpha to the exponent asked for. That would be the law in the number of keys a model can hold, N^-alpha. "
-        "Against samples the exponent is alpha / (1 + alpha), which is smaller; solve that for alpha.",
+        "You set alpha to the exponent asked for. That would be the law in the number of keys a model can hold, "
+        "N^-alpha. Against samples the exponent is alpha / (1 + alpha), which is smaller; solve that for alpha.",
     ),
     Mistake(
         "k^-exponent",
@@ -630,10 +626,11 @@ EXERCISES = (
         compare=_order,
         mistakes=_ORDER_MISTAKES,
         hints=(
-            "You know one family already: Zipf keys, p proportional to k^-(1 + alpha), fall as n^-(alpha / (1 + alpha)).",
+            "You know one family already: Zipf keys, p proportional to k^-(1 + alpha), fall as n^-(alpha / (1 + "
+            "alpha)).",
             "Solve exponent = alpha / (1 + alpha) for alpha, and divide the probabilities by their sum.",
-            "Other ways: groups of 1, 2, 4, 8, ... keys, each group with a fixed share of what is left. Which share gives "
-            "the exponent?",
+            "Other ways: groups of 1, 2, 4, 8, ... keys, each group with a fixed share of what is left. Which share "
+            "gives the exponent?",
         ),
     ),
 )

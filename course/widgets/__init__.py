@@ -34,8 +34,10 @@ def _control(spec: dict[str, Any]) -> Any:
     look = {"style": {"description_width": "initial"}, "layout": ipw.Layout(width="440px")}
     if "per_decade" in spec:
         low, high = math.log10(spec["min"]), math.log10(spec["max"])
+        # On the slider's grid from the start: the browser would move it there and draw twice.
+        stop = round((math.log10(spec["value"]) - low) * spec["per_decade"]) / spec["per_decade"]
         return ipw.FloatLogSlider(
-            value=spec["value"],
+            value=10 ** min(low + stop, high),
             min=low,
             max=high,
             step=1 / spec["per_decade"],
@@ -55,20 +57,16 @@ def explore(draw: Callable[..., Any], **controls: dict[str, Any]) -> None:
     `controls` maps each argument of `draw` to a `slider` or `log_slider`. Without a live notebook
     (or while the notebooks are built) the figure is drawn once, at the sliders' starting values.
     """
-    import matplotlib.pyplot as plt
     from IPython.display import display
 
-    start = {name: spec["value"] for name, spec in controls.items()}
     if os.environ.get(STATIC):
-        display(draw(**start))
-        plt.close("all")
+        display(draw(**{name: spec["value"] for name, spec in controls.items()}))
         return
 
     import ipywidgets as ipw
 
     def redraw(**values: float) -> None:
         display(draw(**values))
-        plt.close("all")
 
     widgets = {name: _control(spec) for name, spec in controls.items()}
     display(ipw.VBox([*widgets.values(), ipw.interactive_output(redraw, widgets)]))

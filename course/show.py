@@ -1,7 +1,6 @@
-"""How results, hints and verdicts look: a box in a notebook, plain text elsewhere.
+"""How the course speaks in a notebook: boxes, folds and plain text instead where there is no HTML.
 
-Everything a student wrote is escaped. Colours are never the only signal: each box says in words
-what it is.
+Everything handed in is escaped. Colours are never the only signal: each box says in words what it is.
 """
 
 from __future__ import annotations
@@ -9,15 +8,10 @@ from __future__ import annotations
 import html as _html
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from course.exercises.checking import Result
-
-__all__ = ["box", "folded", "html", "prose", "text"]
+__all__ = ["Shown", "box", "folded", "prose"]
 
 _COLOUR = {"passed": "#009E73", "failed": "#D55E00", "not written": "#6B6B6B", "note": "#0072B2"}
-_WORD = {"passed": "Passed", "failed": "Not yet", "not written": "Not written yet"}
 
 
 def prose(message: str) -> str:
@@ -53,30 +47,14 @@ def box(kind: str, heading: str, body: str) -> str:
     )
 
 
-def _heading(result: Result) -> str:
-    points = (
-        f" · {result.score:g} of {result.points:g} points" if result.points and result.status != "not written" else ""
-    )
-    title = f"{result.exercise_id} {result.title}".strip()
-    return f"{_WORD[result.status]} · {title}{points}"
+class Shown:
+    """Something with an HTML form, for notebooks, and a text form, for everywhere else."""
 
+    def __init__(self, html: str, text: str) -> None:
+        self._html, self._text = html, text
 
-def html(result: Result) -> str:
-    """A result as an HTML box."""
-    body = prose(result.message.removeprefix("Not written yet. ") if result.status == "not written" else result.message)
-    if result.printed.strip():
-        body += (
-            '<details style="margin:4px 0 0 10px"><summary>What your function printed</summary>'
-            f"<pre>{_html.escape(result.printed, quote=False)}</pre></details>"
-        )
-    return box(result.status, _heading(result), body + folded(result.hints))
+    def _repr_html_(self) -> str:
+        return self._html
 
-
-def text(result: Result) -> str:
-    """A result as plain text."""
-    lines = [_heading(result), result.message.replace("```", "")]
-    if result.printed.strip():
-        lines.append("Your function printed:\n" + result.printed.rstrip())
-    if result.hints:
-        lines.append(f'{len(result.hints)} hints: hint("{result.exercise_id}")')
-    return "\n".join(lines)
+    def __repr__(self) -> str:
+        return self._text
