@@ -52,7 +52,7 @@ LESSONS = (
         name="gradient_descent",
         title="Gradient descent",
         question="How far may a step go, and how fast does the loss fall?",
-        minutes=70,
+        minutes=110,
     ),
     Lesson(
         number="4.3",
@@ -60,7 +60,7 @@ LESSONS = (
         name="linear_case_study",
         title="A linear case study",
         question="Does descending a gradient make a scaling law?",
-        minutes=70,
+        minutes=100,
     ),
     Lesson(
         number="5.2",
