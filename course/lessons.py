@@ -61,6 +61,7 @@ LESSONS = (
         title="A linear case study",
         question="Does descending a gradient make a scaling law?",
         minutes=100,
+        tensorflow=False,
     ),
     Lesson(
         number="5.2",

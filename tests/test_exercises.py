@@ -126,7 +126,8 @@ def test_no_constant_earns_a_point(id_, constant):
 @pytest.mark.parametrize("id_", FUNCTIONS)
 def test_inputs_depend_on_the_seed(id_):
     def drawn(seed):
-        return repr([case.args for case in REGISTRY[id_].cases(np.random.default_rng(seed))])
+        cases = REGISTRY[id_].cases(np.random.default_rng(seed))
+        return repr([[arg for arg in case.args if not callable(arg)] for case in cases])
 
     assert drawn(0) == drawn(0)
     assert drawn(0) != drawn(1), "hidden inputs are the same cases drawn from another seed"

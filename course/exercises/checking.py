@@ -305,12 +305,13 @@ def _stopped(exercise: Exercise, runs: Runs, seconds: float) -> Result:
     if runs.interrupted:
         message = "The check was interrupted before your function returned."
     else:
+        stopped = "" if runs.still_running else " and was stopped"
         message = (
-            f"Your function was still running after {seconds:g} s and was stopped. "
+            f"Your function was still running after {seconds:g} s{stopped}. "
             "Look for a loop whose condition never becomes false, or a loop over far too many items."
         )
     if runs.still_running:
-        message += " It would not stop, so restart the kernel (Kernel → Restart) before you go on."
+        message += " It could not be stopped, so restart the kernel (Kernel → Restart) before you go on."
     return _result(exercise, "failed", message, printed=runs.printed)
 
 

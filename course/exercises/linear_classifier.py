@@ -267,6 +267,10 @@ def _no_gradient(w: Any, b: Any, X: Any, y: Any, rate: float) -> Any:
     raise TypeError("unsupported operand type(s) for *: 'float' and 'NoneType'")
 
 
+def _tape_used_twice(w: Any, b: Any, X: Any, y: Any, rate: float) -> Any:
+    raise RuntimeError("A non-persistent GradientTape can only be used to compute one set of gradients")
+
+
 step = Exercise(
     id="5.2.4",
     title="One training step",
@@ -289,6 +293,12 @@ step = Exercise(
             "The function stopped with a TypeError. The usual cause: `tape.gradient` gave `None`, because the loss was "
             "computed outside the `with tf.GradientTape()` block, or from numpy arrays. The product, the bias "
             "and the loss all belong inside the block; only `tape.gradient` comes after it. Print the gradient to see.",
+        ),
+        Mistake(
+            "the tape used twice",
+            _tape_used_twice,
+            "The function stopped with a RuntimeError. The usual cause: a tape can be asked only once. Ask it for both "
+            "gradients together, `tape.gradient(loss, [w, b])`; it returns a list of two.",
         ),
         Mistake(
             "the sum",
@@ -401,6 +411,12 @@ luck = Exercise(
             "point. `binom.sf(correct - 1, n, 0.5)` adds the small tail itself.",
         ),
         Mistake(
+            "more than, and digits lost",
+            lambda correct, n: 1 - _binom().cdf(correct, n, 0.5),
+            "This is the chance of *more than* `correct`: `binom.cdf(k, ...)` includes k, so the count itself is left "
+            "out. Far out, 1 minus the cdf is exactly 0 besides; look for the function that adds the small tail itself.",
+        ),
+        Mistake(
             "no square root of n",
             lambda correct, n: _normal_tail((correct / n - 0.5) / 0.5),
             "The spread of one flip, 0.5, has been used for the accuracy on n flips; that shrinks to 0.5 / √n. "
@@ -415,8 +431,8 @@ luck = Exercise(
     ),
     hints=(
         "The number of right guesses among n fair coin flips is binomial: n trials, probability 1/2.",
-        "`from scipy.stats import binom`; `binom.sf(k, n, 0.5)` is the probability of strictly more than k.",
-        "At least `correct` is strictly more than `correct - 1`.",
+        "1 minus a number that is nearly 1 keeps no digits of a small chance. `binom.sf` adds the small tail itself.",
+        "`binom.sf(i, n, 0.5)` is the chance of more than i. At least `correct` is more than `correct - 1`.",
     ),
 )
 
@@ -492,6 +508,12 @@ turned = Exercise(
     reference=11 + 11 / _SQUARED,
     rtol=0.002,
     mistakes=(
+        Mistake(
+            "rounded",
+            27.0,
+            "Your rearranging is right, and the result is rounded to 27. Here the formula's own number is asked for, "
+            "with its decimals.",
+        ),
         Mistake(
             "k not added",
             11 / _SQUARED,

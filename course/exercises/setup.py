@@ -126,6 +126,16 @@ EXERCISES = (
                 "This is in FLOPs a second. Divide by 1e9 to have GFLOP/s, a number that is easier to read.",
             ),
             Mistake(
+                "giga the wrong way",
+                lambda n, seconds: 2 * n**3 / seconds * 1e9,
+                "You multiply by 1e9. A GFLOP is a billion FLOPs, so there are a billion times fewer of them: divide.",
+            ),
+            Mistake(
+                "no time",
+                lambda n, seconds: 2 * n**3 / 1e9,
+                "This is the work, in GFLOPs. A rate is work divided by time, and `seconds` is not used yet.",
+            ),
+            Mistake(
                 "no factor 2",
                 lambda n, seconds: n**3 / seconds / 1e9,
                 "The FLOPs of the product are 2 n³, one multiplication and one addition a term; the 2 is missing.",
@@ -235,6 +245,11 @@ EXERCISES = (
                 "upside down",
                 lambda flops, gflops: gflops * 1e9 / flops / 86_400,
                 "This is upside down: a larger budget would take less time. Time is work divided by rate.",
+            ),
+            Mistake(
+                "days the wrong way",
+                lambda flops, gflops: flops / (gflops * 1e9) * 86_400,
+                "You multiply the seconds by 86,400. A day is longer than a second, so there are fewer days: divide.",
             ),
             Mistake(
                 "60 hours in a day",

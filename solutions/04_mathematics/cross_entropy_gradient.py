@@ -1,15 +1,16 @@
 # %% [markdown]
-# Every scaling law has a loss on its vertical axis. Before you can say how it falls as models grow,
-# you need to know what it measures, how low it can get, and in which direction to change a model so
-# that it falls.
+# Every scaling law has a **loss** on its vertical axis: one number for how badly a model predicts. Before
+# you can say how it falls as models grow, you need to know what it measures, how low it can get, and in
+# which direction to change a model so that it falls.
 #
 # The article that this course tests answers in its section 4.2 with two formulas. The loss of a
-# classifier is printed as
+# *classifier*, a model that decides between classes, is printed as
 #
 # $$L = -\frac1N \sum_{i=1}^{N} y_i \log \hat y_i ,$$
 #
-# and its gradient as an array in $\mathbb R^{M\times D}$, where $M$ is the number of parameters and
-# $D$ "their dimension". So there are two claims to test:
+# with the true label $y_i$ and the prediction $\hat y_i$. Its *gradient*, the list of the loss's slopes, is
+# printed as an array in $\mathbb R^{M\times D}$, where $M$ is the number of parameters (what training may
+# change) and $D$ "their dimension". So there are two claims to test:
 #
 # - **4.1** This loss is the cross-entropy that the model should minimise.
 # - **4.2** The gradient is an $M \times D$ array.
@@ -18,8 +19,8 @@
 # $N$ for parameters and $D$ for data. To keep them apart, chapters 4 and 5 write $n$ for the number
 # of samples and $d$ for the number of features. A *sample* is a row $x$ of $d$ numbers (its
 # *features*) with a *label* $y$, 0 or 1. The *model* has weights $w$, one number for each feature, and
-# says with which probability $p$ the label is 1. `log` is the natural logarithm, so losses are in
-# **nats**.
+# says with which probability $p$ (the article's $\hat y$) the label is 1. `log` is the natural logarithm,
+# so losses are in **nats**.
 
 # %%
 import numpy as np
@@ -60,7 +61,7 @@ prediction_negatives = 0.3
 # $$L = -\frac1n \sum_{i=1}^{n} \bigl[\, y_i \log p + (1-y_i) \log(1-p) \,\bigr],
 # \qquad y_i = 1 \text{ for heads, } 0 \text{ for tails.}$$
 #
-# In each bracket one term survives: $\log p$ for heads, $\log(1-p)$ for tails. Each toss costs minus the
+# This is the **cross-entropy**. In each bracket one term survives: $\log p$ for heads, $\log(1-p)$ for tails. Each toss costs minus the
 # log of the probability that the model gave to *what happened*: nothing if the model was sure of it, and ever
 # more the less it expected it.
 
@@ -101,6 +102,7 @@ check("4.1.1", loss_of_four_tosses)
 explore(figures.draw_coin, share=slider(0.75, 0.05, 1.0, 0.05, "share of heads"))
 
 # %%
+# bernoulli_cross_entropy(share of heads, p of the model): here the model says the truth
 floors = {share: float(bernoulli_cross_entropy(share, share)) for share in (0.5, 0.75, 0.95, 1.0)}
 for share, floor in floors.items():
     print(f"{share:4.0%} heads: lowest possible loss {floor:.3f} nats per toss")
@@ -224,7 +226,8 @@ assert np.isclose(over_classes, binary_cross_entropy(z, y), rtol=1e-12)
 # What happens if you train on the formula? The data: five features, a signal in four of them, a
 # constant column for the bias. *Gradient descent* starts from $w = 0$ and takes steps
 # $w \leftarrow w - \text{rate} \cdot \text{gradient}$, where the gradient is the list of slopes
-# $\partial L / \partial w_j$. You derive it in section 4; until then the package's serves.
+# $\partial L / \partial w_j$: a weight that raises the loss goes down, one that lowers it goes up, and the
+# rate sets how far. You derive the gradient in section 4; until then the package's serves.
 
 
 # %%
@@ -284,7 +287,7 @@ for name, loss in (("article's loss", article_loss), ("full cross-entropy", bina
 figures.draw_training(steps, curves["article's loss"], curves["full cross-entropy"], rate=0.5)
 
 # %% [markdown]
-# The dashed line is theory. If only the bias $b$ moves, the loss is $L = s \log(1+e^{-b})$ for a share $s$
+# The dashed line is theory. Let $t$ be the number of steps, as if it were continuous. If only the bias $b$ moves, the loss is $L = s \log(1+e^{-b})$ for a share $s$
 # of ones, close to $s\,e^{-b}$ once $b$ is large, and then its slope in $b$ is $-L$. So $b$ grows at the
 # pace $\text{rate}\cdot L$, hence $\mathrm dL/\mathrm dt = -\text{rate}\cdot L^2$, and that is solved by
 # $L = 1/(\text{rate}\cdot t)$, with no floor. The bias itself is then $b = \log(s \cdot \text{rate} \cdot t)$: it
@@ -301,13 +304,15 @@ print(f"bias gained from step 200 to step 2,000: {bias_gain:.2f} (theory {np.log
 assert abs(slope + 1) < 0.03 and r_squared > 0.9999 and abs(bias_gain - np.log(10)) < 0.3
 
 # %% [markdown]
-# Keep this line in mind. It is a power law over a decade with an $R^2$ of 1.000, and the model behind it
-# has learnt to say "one". A straight line on log-log axes, and a loss that keeps falling, show progress
-# only if the loss is lowest at the truth.
+# Keep this line in mind. It is a power law (a straight line on log-log axes) over a decade (a factor of
+# ten) of steps, with an $R^2$ of 1.000: $R^2$ is the share of the ups and downs that the line accounts for.
+# And the model behind it has learnt to say "one". A straight line on log-log axes, and a loss that keeps
+# falling, show progress only if the loss is lowest at the truth.
 #
 # The gradient tells the same story. Its entry for the bias is the mean of $p - y$ for the full loss (you
-# derive it next), which can have either sign, and the mean of $y\,(p - 1)$ for the article's, which is
-# never positive. The cell draws 1,000 random weight vectors and counts which way a step would push the bias.
+# derive it next), and the mean of $y\,(p - 1)$ for the article's. **Before you run the cell:** which signs
+# can each of the two have? It draws 1,000 random weight vectors and counts how often a step would push the
+# bias up, that is, how often the slope is negative.
 
 # %%
 random_weights = np.random.default_rng(2).normal(scale=2, size=(1000, 6))
@@ -319,7 +324,7 @@ for name, gradient in (("article's loss", article_gradient), ("full cross-entrop
 assert pushed_up["article's loss"] == 1 and 0.2 < pushed_up["full cross-entropy"] < 0.8
 
 # %% [markdown]
-# Does it always fail? The bias was the way out here. Take it away: the same data, five features centred
+# The article's slope is never positive, because $y$ is 0 or 1 and $p$ is below 1. Does it always fail, then? The bias was the way out here. Take it away: the same data, five features centred
 # on 0, no constant column. Train on the article's loss once more. What is the mean predicted probability on
 # label 0 now?
 
@@ -524,7 +529,7 @@ figures.draw_step_errors(h, errors, slopes)
 weights = tf.Variable(w)  # float64, like every array here
 labels = tf.constant(y, tf.float64)
 with tf.GradientTape() as tape:
-    logits = tf.linalg.matvec(X, weights)  # (50,)
+    logits = tf.linalg.matvec(X, weights)  # X @ weights, (50,)
     loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
 automatic = tape.gradient(loss, weights).numpy()
 central = finite_difference_gradient(lambda v: binary_cross_entropy(X @ v, y), w, 1e-5)
@@ -538,7 +543,7 @@ assert np.abs(exact - automatic).max() < 1e-10
 # %% [markdown]
 # ## 6 More than two classes
 #
-# A language model chooses among thousands of tokens. With $K$ classes there is one logit for each,
+# A language model chooses among thousands of tokens (words and pieces of words). With $K$ classes there is one logit for each,
 # $z_1, \dots, z_K$, from a weight matrix $W$ of shape $(d, K)$. **Softmax** turns them into probabilities,
 # and the loss is again minus the log of the probability given to what happened, class $c$:
 #
@@ -570,7 +575,8 @@ check("4.1.5", stable_log_sum_exp)
 # $$\frac{\partial \ell}{\partial z_k} = P_k - Y_k .$$
 #
 # Prediction minus label once more. As before, the logit hands it on to the weights with the factor $x$:
-# $z_k = \sum_j x_j W_{jk}$, so $W_{jk}$ gets $(P_k - Y_k)\, x_j$ from each sample.
+# $z_k = \sum_j x_j W_{jk}$, so $W_{jk}$ gets $(P_k - Y_k)\, x_j$ from each sample. And $P_k$ is
+# $e^{z_k - m} / \sum_j e^{z_j - m}$ for any constant $m$: what you did about overflow serves again.
 
 # %% [markdown] exercise="4.1.6"
 # Write the gradient in `W`, stable for large logits. `P` and `Y` are now (n, K): row $i$ of `Y` is the one-hot
@@ -622,7 +628,8 @@ assert gap < 1e-12
 # Each time the gradient had one entry for each parameter, laid out as the parameters are. The article says
 # $M \times D$, with $M$ the number of parameters. Read $D$ as 10, the number of features, as its section 4.3
 # uses it, and count: what does TensorFlow return for three models, and what would the formula need? The third
-# model is a small network, with a layer of 16 units between the features and the three classes.
+# model is a small network: 16 sums like a logit, each set to 0 where it is negative, and these 16 numbers are
+# the features of a softmax. It has two weight matrices and two rows of biases.
 
 # %%
 X, classes = rng.normal(size=(50, 10)), rng.integers(0, 3, size=50)

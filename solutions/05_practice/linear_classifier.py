@@ -316,9 +316,9 @@ assert np.mean(final < many.losses[0]) == 1 and 0.686 < lowest_loss < np.log(2)
 # %% [markdown]
 # Even trained to the very end, the loss on this data set gets only 0.007 nats below that of saying nothing. Is
 # at least *that* progress? Put the question to fresh coin flips: fit 200 data sets of the article's size to the
-# end, and measure each fit's loss on its own flips and on new ones. Averaged over the 200, a fit beats its own
-# flips by about 0.006 nats. On new ones, how far from $\ln 2$ will the loss be, and on which side? Commit to a number of nats,
-# negative for below.
+# end, and measure each fit's loss on its own flips and on new ones. Averaged over the 200, the loss
+# on its own flips is about 0.006 nats below $\ln 2$. How far from $\ln 2$ will it be on new ones, and on which side?
+# Commit to a number of nats, negative for below.
 
 # %% prediction="fresh"
 ### BEGIN SOLUTION
@@ -336,7 +336,7 @@ for _ in range(200):
     w_fit, b_fit = fit_classifier(X_own, y_own)
     own.append(binary_cross_entropy(X_own @ w_fit + b_fit, y_own) - np.log(2))
     fresh.append(binary_cross_entropy(X_new @ w_fit + b_fit, y_new) - np.log(2))
-half = 1.96 * np.std([own, fresh], axis=1, ddof=1) / np.sqrt(200)
+half = 1.96 * np.std([own, fresh], axis=1, ddof=1) / np.sqrt(200)  # half the 95 % interval of each mean
 theory = (d + 1) / (2 * n)
 print("loss minus ln 2, in nats")
 print(f"  on its own flips  {np.mean(own):+.5f} ± {half[0]:.5f}   theory {-theory:+.5f}")
@@ -347,15 +347,16 @@ assert abs(np.mean(fresh) - 0.0055) < 0.0008 and abs(np.mean(own) + 0.0055) < 0.
 reveal(prediction_fresh, np.mean(fresh), "nats above ln 2")
 
 # %% [markdown]
-# A mirror image, and what lesson 4.3 predicts: with $k$ parameters, a fit gains about $k/2n$ on its own data
-# and loses as much on fresh data. Each thousandth of a nat that the fit gains below $\ln 2$ on its own flips
-# is noise it has learned by heart, and it pays the same amount on fresh ones. So the first half of claim 5.4
+# A mirror image. On fresh flips a fit pays $k/2n$, as in lesson 4.3: noise tilts the parabola of the loss by a
+# slope $g$, the minimum moves by $g/F$, and that costs $\tfrac12 g^2/F$ in each direction. On its own flips the
+# tilted parabola is the one it descends, and from the true weights to the bottom it gains the same
+# $\tfrac12 g^2/F$. What a fit gains below $\ln 2$ is noise it has learned by heart. So the first half of claim 5.4
 # is right, and the second is a statement about data that the loss curve has never seen.
 
 # %% claim="5.4"
 from course.classifier import wilson_interval
 
-low, high = wilson_interval(always_down.sum(), 400)
+low, high = wilson_interval(always_down.sum(), 400)  # for the share behind so many out of 400 (Wilson, 1927)
 above = np.mean(final > np.log(2))
 print(f"runs that fall at every epoch: {always_down.mean():.2f}, 95 % interval [{low:.2f}, {high:.2f}]")
 print(f"runs that end lower than they began: {np.mean(final < many.losses[0]):.0%}; above ln 2: {above:.0%}")
@@ -384,11 +385,11 @@ multiply, seen = tf.matmul, []
 
 
 def multiply_and_note(X, w):
-    seen.append({row.tobytes() for row in np.asarray(X)})
+    seen.append({row.tobytes() for row in np.asarray(X)})  # the set of its rows
     return multiply(X, w)
 
 
-with patch.object(tf, "matmul", multiply_and_note):
+with patch.object(tf, "matmul", multiply_and_note):  # in this block, tf.matmul also takes notes
     whole_listing(X32, y32)
 
 *training, scored = seen
@@ -411,20 +412,23 @@ assert 0.45 < tested.test_accuracy < 0.55
 #
 # One test set gives one number, and it isn't exactly 0.5. How far may it stray? The labels of fresh coin
 # flips are independent of whatever the classifier says. So *each* answer, from any classifier, is right with
-# probability 1/2, and the number of right answers among $n$ is binomial. On average $n/2$ are right, with a
-# standard deviation of $\sqrt n/2$; the *accuracy* is that divided by $n$:
-# $\tfrac12 \pm \tfrac{1}{2\sqrt n}$.
+# probability 1/2, and the number of right answers among $n$ is a sum of $n$ zeros and ones. Such a sum is called
+# **binomial**. Each coin adds $\tfrac12$ to its mean and $\tfrac12 \cdot \tfrac12$ to its variance (lesson 4.3), so
+# $n/2$ are right on average, with a standard deviation of $\sqrt n/2$. The *accuracy* is that divided by $n$:
+# $\tfrac12 \pm \tfrac{1}{2\sqrt n}$. For large $n$ its distribution is nearly normal, and a normal number lies
+# within 1.96 standard deviations of its mean with a probability of 95 %.
 #
-# Turn $n$ from 10 to 10,000. Watch three things: the width (a hundred times the flips makes it ten times
-# narrower), the chance of 80 % or more, and how soon that chance becomes absurd.
+# Turn $n$ from 10 to 10,000. Watch the width (a hundred times the flips makes it ten times narrower), and how
+# soon the chance of 80 % or more becomes absurd.
 
 # %% alt="Distribution of the accuracy of guessing on 1,000 coin flips: a narrow peak at 0.5, 95 % of it between 0.469 and 0.531. The claimed 80 % is a dashed line far to the right, with a probability of about 10 to the minus 85."
 explore(figures.draw_luck, n=log_slider(1000, 10, 10000, "coin flips n", per_decade=8))
 
 # %% [markdown] exercise="5.2.5"
 # Write the probability that guessing gets **at least** `correct` of `n` fair coin flips right.
-# `scipy.stats.binom` has what you need. The check also goes far out, where the answer is as small as
-# $10^{-85}$ and still not 0.
+# After `from scipy.stats import binom`, the chance of exactly `i` right is `binom.pmf(i, n, 0.5)`, of `i` or fewer
+# `binom.cdf(i, n, 0.5)`, and of more than `i` `binom.sf(i, n, 0.5)`. The check also goes far out, where the answer
+# is as small as $10^{-85}$ and still not 0.
 
 
 # %% exercise="5.2.5"
@@ -465,8 +469,7 @@ assert (low, high) == (0.469, 0.531) and -86 < np.log10(chance) < -85
 # %% [markdown] exercise="5.2.6"
 # How many test labels does it take until an accuracy of 0.5 + `difference` lies just at the edge of the 95 %
 # interval of guessing? Use the normal approximation: the interval reaches 1.96 standard deviations to each
-# side. (At that size, a classifier that truly has this accuracy is noticed about half the time. To catch it
-# nine times in ten takes $((1.96 + 1.28)/1.96)^2 \approx 2.7$ times as many.)
+# side.
 
 
 # %% exercise="5.2.6"
@@ -488,28 +491,55 @@ for difference in (0.3, 0.1, 0.02, 0.01, 0.001):
 assert flips_needed(0.02) == 2401
 
 # %% [markdown]
+# A classifier that truly has this accuracy scores below the edge half the time, and is missed. To catch it nine
+# times in ten, the edge must be 1.28 standard deviations below its accuracy, which takes
+# $((1.96 + 1.28)/1.96)^2 \approx 2.7$ times as many labels.
+#
 # ## 6 What fitting can do
 #
 # Luck on *fresh* flips is settled. But the listing scores the flips it was *trained* on, and there a fit does
-# better than luck: it has $k = 11$ parameters to adapt. How much better? A short derivation, worth its five
-# lines.
+# better than luck: it has $k = 11$ parameters to adapt. How much better? The question to ask is how much of an
+# answer comes from the sample's *own* label.
 #
-# Write the labels as $\pm1$ and fit them by least squares, which is close to what cross-entropy does here.
-# The fitted values are a projection of the labels onto $k$ directions, $\hat y = Hy$. The matrix $H$ of a
-# projection has $H^2 = H$, and its diagonal sums to $k$, so an entry of it is $k/n$ on average. Hence sample
-# $i$ gets
+# Write the labels as $\pm1$, give $X$ a column of ones for the bias, and fit by least squares; the answer is the
+# sign of the fitted value. The gradient $X^\top(Xw - y)/n$ (lesson 4.2) is 0 at $w = (X^\top X)^{-1}X^\top y$, so
+# the fitted values are
 #
-# $$\hat y_i = H_{ii}\, y_i + \sum_{j\ne i} H_{ij}\, y_j, \qquad H_{ii} \approx k/n = h.$$
+# $$\hat y = Xw = Sy, \qquad S = X\,(X^\top X)^{-1}X^\top, \qquad
+# \hat y_i = S_{ii}\, y_i + \sum_{j\ne i} S_{ij}\, y_j .$$
 #
-# The first term leans towards the sample's own label, by $h$. The second is a sum of coin flips with mean 0
-# and variance $\sum_{j\neq i} H_{ij}^2 = h - h^2$ (the diagonal of $H^2 = H$). The answer is right when the
-# sum has the sign of $y_i$:
+# Each answer is a weighted sum of all $n$ labels, with weights that know nothing of the labels. Two facts about
+# these weights are enough.
 #
-# $$\text{training accuracy} \approx \Phi\!\left(\frac{h}{\sqrt{h - h^2}}\right) = \Phi\!\left(\sqrt{\frac{k}{n-k}}\right)
-# \approx \frac12 + \sqrt{\frac{k}{2\pi n}} \quad (n \gg k),$$
+# 1. **The own weights $S_{ii}$ add up to $k$.** With a bias and nothing else, $k = 1$, each fitted value is the
+#    mean of the labels, and each $S_{ii}$ is $1/n$. With $k = n$ parameters the fit repeats each label, and each
+#    $S_{ii}$ is 1. In between, an own weight is $h = k/n$ on average.
+# 2. **The squares of all weights in row $i$ add up to $S_{ii}$.** A fit of the fitted values changes nothing any
+#    more, so $SS = S$. Look at row $i$, column $i$: since $S_{ij} = S_{ji}$, it says $\sum_j S_{ij}^2 = S_{ii}$.
+
+# %%
+from course.losses import with_bias
+
+table, signs = with_bias(X), 2 * y - 1
+S = table @ np.linalg.inv(table.T @ table) @ table.T
+print(f"sum of the own weights: {np.trace(S):.6f}   largest entry of SS - S: {np.abs(S @ S - S).max():.0e}")
+print(f"answers that agree with those of the cross-entropy fit: {np.mean((S @ signs > 0) == (z > 0)):.1%}")
+assert np.isclose(np.trace(S), 11) and np.allclose(S @ S, S) and np.mean((S @ signs > 0) == (z > 0)) > 0.99
+
+# %% [markdown]
+# Now take a sample with label $+1$ (for $-1$, turn all signs round) and an own weight of $h$. Its fitted value is
+# $h$ plus the other labels' terms: a sum of coin flips $\pm S_{ij}$, with mean 0 and, by fact 2, variance
+# $\sum_{j\ne i} S_{ij}^2 = h - h^2$. The own label pulls by $h$, and the others add noise. The answer is right
+# when the noise stays above $-h$. A sum of many small terms is nearly normal, so write $\Phi(t)$ for the
+# probability that a normal number is less than $t$ standard deviations above its mean; this is also the
+# probability that it is more than $-t$ of them above. Then
 #
-# with $\Phi$ the normal distribution's cumulative function. For the article, $k = 11$ and $n = 1000$, it says
-# 0.542: a little better than luck, and nowhere near 0.80.
+# $$\text{training accuracy} \approx \Phi\!\left(\frac{h}{\sqrt{h - h^2}}\right)
+# = \Phi\!\left(\sqrt{\frac{h}{1-h}}\right) = \Phi\!\left(\sqrt{\frac{k}{n-k}}\right) .$$
+#
+# For $n \gg k$ this is $\tfrac12 + \sqrt{k/(2\pi n)}$, because $\Phi$ has the value $\tfrac12$ and the slope
+# $1/\sqrt{2\pi}$ at 0. For the article, $k = 11$ and $n = 1000$, the formula gives 0.542: a little better than
+# luck, and nowhere near 0.80.
 
 # %% [markdown] exercise="5.2.7"
 # Turn the formula round. At which $n$ does it give 0.80, for $k = 11$ parameters? You need
@@ -541,14 +571,15 @@ for size, own_score, fresh_score in zip(sweep.n, sweep.train, sweep.test):
 assert (np.abs(sweep.train.mean(axis=1) - fitted_accuracy(sweep.n, 11))[sweep.n >= 60] < 0.01).all()
 
 # %% [markdown]
-# From $n = 60$ on, theory and measurement agree within a hundredth. (Below that, a plane often separates all
-# the flips; least squares doesn't care for that, while cross-entropy goes and finds it.)
+# From $n = 60$ on, theory and measurement agree within a hundredth. (Below that, some weights often get
+# *every* flip right. Cross-entropy finds them, and least squares need not.)
 #
 # One objection is left. Training by cross-entropy does not aim at accuracy. Might a cleverer search find
 # weights that get 80 % of the 1,000 flips right? This can be settled without a search. A linear rule with $k$
 # parameters can label $n$ points in only $2\sum_{i<k}\binom{n-1}{i}$ ways (Cover, 1965): about $10^{24}$
 # here, out of $2^{1000}$. Each of them is a guess with the binomial's odds, so the chance that *any* of them
-# gets 800 right is at most $10^{24}$ times $10^{-85}$.
+# gets 800 right is at most $10^{24}$ times $10^{-85}$. The score at which this product is 1/20 is a bound that no
+# linear rule gets above in 19 data sets of 20.
 
 # %%
 from course.classifier import log10_linear_labellings
@@ -560,7 +591,7 @@ print(f"chance that any of them gets 800 of 1,000 right: below 10^{ways + np.log
 print(f"in 19 data sets out of 20, no linear rule gets more than {bound:.1%} right")
 assert ways + np.log10(chance) < -60 and 0.64 < bound < 0.68
 
-# %% alt="Accuracy against the number of coin flips in the training data, from 20 to 10,000. On the flips it was fitted to, a linear classifier falls from 0.93 at 20 flips through 0.80 at 28 to 0.54 at 1,000 and 0.51 at 10,000, along the theoretical curve. On fresh flips it stays at 0.50 throughout. An upper bound for every linear rule crosses 0.80 near 200 flips and is 0.66 at 1,000."
+# %% alt="Accuracy against the number of coin flips in the training data, from 20 to 10,000. On the flips it was fitted to, a linear classifier falls from 0.94 at 20 flips through 0.80 at 28 to 0.54 at 1,000 and 0.51 at 10,000, along the theoretical curve. On fresh flips it stays at 0.50 throughout. An upper bound for every linear rule crosses 0.80 near 200 flips and is 0.66 at 1,000."
 figures.draw_coin_flip_sweep(sweep)
 
 # %%
@@ -613,7 +644,7 @@ from course.classifier import bayes_accuracy, wilson_interval
 from course.data.synthetic import logistic
 from course.linear import irreducible_loss
 
-strength = brentq(lambda s: bayes_accuracy(s) - 0.80, 1, 4)
+strength = brentq(lambda s: bayes_accuracy(s) - 0.80, 1, 4)  # brentq finds where a function is 0
 true_weights = np.full(d, strength / np.sqrt(d))  # any direction of this length would do
 X_signal, y_signal = logistic(1000, true_weights, rng)
 X_fresh, y_fresh = logistic(20000, true_weights, rng)
@@ -780,7 +811,7 @@ for C, name in ((0.1, "ten times the penalty"), (1, "as above"), (10, "a tenth o
 # A power law over almost one decade, and two cautions with it. The last point lies above both lines: four
 # points on a straight line did not promise the sixth. And an exponent has an interval, and belongs to a
 # recipe: these fits carry a small penalty on large weights (scikit-learn's default), and the exponent of the
-# loss shifts when only that penalty changes. What an exponent means, how far a line may be extended, and what
+# loss shifts when that penalty alone is made ten times as large. What an exponent means, how far a line may be extended, and what
 # a floor does to it is the business of the next chapters. What it takes to ask the question is already here:
 # several sizes, several repeats of each, data held out, and an interval on each point.
 #

@@ -10,8 +10,9 @@
 #
 # **How to use this page.** It is a list of cells. Click into the grey one above this text, which sets the lesson up,
 # and press **Shift+Enter**: it runs, and the next cell is selected. `[*]` beside a cell means that it is still
-# running, and what it has to say appears below it. Go from top to bottom, because a cell knows only what ran before
-# it. If something gets stuck, choose *Kernel → Restart Kernel* in the menu and start again at the top.
+# running, a number such as `[1]` that it is done. What it has to say appears below it (the first one says nothing).
+# Go from top to bottom, because a cell knows only what ran before it. If something gets stuck, choose *Kernel →
+# Restart Kernel* in the menu and start again at the top.
 
 # %%
 import sys
@@ -34,8 +35,8 @@ machine.doctor()
 
 # %% [markdown]
 # A line that is fine says **OK**. A line that is not says **!!** and what to do about it. A missing GPU is fine:
-# every lesson is made for an ordinary laptop. The same in a terminal, in the folder of the course:
-# `.venv/bin/course doctor`. It also says where your progress is kept.
+# every lesson is made for an ordinary laptop. What the line *Speed* means comes below. The same in a terminal, in the
+# folder of the course: `.venv/bin/course doctor`. It also says where your progress is kept.
 #
 # ## Counting work: the FLOP
 #
@@ -62,13 +63,13 @@ print("first row, first column:", 1 * 1 + 2 * 0 + 3 * 2)
 #
 # Your first exercise is to count these operations for any $m$, $k$ and $n$. An exercise has three cells: the task, a
 # place for your answer, and a **check**. The check does more than compare. It knows the mistakes that people often
-# make and says which one it sees. Watch it first with answers that are wrong on purpose. The first one thinks of the
-# multiplications and forgets something:
+# make and says which one it sees. Watch it first with answers that are wrong on purpose. The first one counts the
+# numbers in the result:
 
 
 # %%
 def first_try(m, k, n):
-    return m * k * n
+    return m * n
 
 
 check("5.1.1", first_try, record=False)
@@ -80,7 +81,7 @@ check("5.1.1", first_try, record=False)
 
 # %%
 def second_try(m, k, n):
-    return 2 * m * k * n + n
+    return m * (k + n)
 
 
 check("5.1.1", second_try, record=False)
@@ -91,7 +92,7 @@ check("5.1.1", second_try, record=False)
 
 # %%
 def third_try(m, k, n):
-    return 2 * m * k * len(n)  # n is a number here, not a list
+    return len(m) * n  # m is a number here, not a list
 
 
 check("5.1.1", third_try, record=False)
@@ -143,6 +144,9 @@ print(f"{machine.matrix_product_flops(1000, 1000, 1000):,} FLOPs")
 reveal(prediction_ms, product.median * 1e3, "ms")
 
 # %% [markdown]
+# This is a **median**: the product was repeated many times, the times sorted, and the one in the middle taken. A few
+# slow repeats do not move it, as they would the mean.
+#
 # The time depends on how large the product is. What the machine *can do* is better said by a rate: FLOPs in a second.
 # One **GFLOP/s** (giga-FLOP a second) is $10^9$ of them each second.
 
@@ -186,15 +190,15 @@ print(overhead)
 #
 # $$\text{time} = \text{overhead} + \frac{2 n^3}{\text{peak rate}}.$$
 #
-# The next cell measures products from 8 by 8 up to 2,048 by 2,048 and draws their rates, with this formula as a
-# dashed line.
+# The next cell measures products from 8 by 8 up to 2,048 by 2,048 and draws their rates. The dashed line is $2n^3$
+# divided by the time of this formula.
 
 # %% alt="Rate of a matrix product in GFLOP/s against matrix size from 8 to 2048, both axes in factors of ten or two. The measured points climb steeply at small sizes and level off at large ones; a dashed line, overhead plus arithmetic at the peak rate, follows them. A dotted line marks the size where half of the peak is reached."
 sizes = [8, 16, 32, 64, 128, 256, 512, 1024, 2048]
 rates = [machine.matrix_product_rate(n, seconds=0.12) for n in sizes]
 best = max(rate.median for rate in rates)
 explore(
-    partial(draw_overhead, sizes=sizes, rates=rates),
+    partial(draw_overhead, sizes=sizes, rates=rates),  # the drawing, with the measurements filled in
     overhead=log_slider(overhead.median, 1, 1000, "overhead (µs)"),
     peak=log_slider(best, 1, 100_000, "peak rate (GFLOP/s)"),
 )
@@ -202,7 +206,8 @@ explore(
 # %% [markdown]
 # **How to read a figure.** The title says what there is to see. Points are measured; a short bar through a point
 # spans the middle half of its repeats. A dashed line is theory. Both axes here are *logarithmic*: each step up is ten
-# times more, each step to the right twice as much.
+# times more, each step to the right twice as much. The dotted line stands where overhead and arithmetic take equally
+# long.
 #
 # **Turn the sliders** (in a running notebook). First the overhead: it moves the line at the left and leaves the right
 # alone. Move it until the line meets the points of the small sizes. Then the peak: it moves only the right. Two
@@ -274,9 +279,9 @@ print(f"float32 is {single.median / double.median:.1f} times as fast.")
 # This is handy when you mean it.
 
 # %% [markdown] exercise="5.1.3"
-# Four samples have the labels `labels`, of shape `(4,)`. A model predicts one number for each sample, and its output
-# has the shape `(4, 1)`. Without running it: which shape has `predicted == labels`? Answer with a tuple, such as
-# `(2, 3)`.
+# Four samples have the labels `labels` (their right answers), of shape `(4,)`. A model predicts one number for each
+# sample, and its output `predicted` has the shape `(4, 1)`. Without running it: which shape has `predicted == labels`?
+# Answer with a tuple, such as `(2, 3)`.
 
 # %% exercise="5.1.3"
 ### BEGIN SOLUTION
@@ -344,11 +349,12 @@ reveal(prediction_loop, loop_seconds, "s")
 # %%
 arithmetic = loop_flops / (best * 1e9)
 print(f"At the best rate, its matrix products would take 1/{loop_seconds / arithmetic:,.0f} of that time.")
+print(f"One step takes as long as {loop_seconds / 100 / (overhead.median * 1e-6):.0f} of the overheads measured above.")
 assert loop_seconds > 100 * arithmetic, "overhead is expected to rule this loop"
 
 # %% [markdown]
-# Nearly all of the time is overhead: Python and TensorFlow starting dozens of tiny operations a step. Faster
-# arithmetic has nothing to gain here. If you have a GPU, see for yourself with
+# Nearly all of the time is overhead: TensorFlow starting many tiny operations a step, and Python preparing each.
+# Faster arithmetic has nothing to gain here. If you have a GPU, see for yourself with
 # `machine.small_training_seconds(device="GPU")`. Later lessons put the whole loop into one compiled operation, and
 # pay the entry fee once.
 #
@@ -438,8 +444,9 @@ print("made for CUDA:", tf.sysconfig.get_build_info().get("cuda_version", "none,
 
 # %% [markdown]
 # Whether that build accepts CUDA 11.3 is not tested here, because it takes a GPU to find out. What can be tested is
-# whether the example needs a GPU at all. Its training loop ran on the CPU, so the time that you measured is the
-# figure. On your machine, its true median lies between the fastest and the slowest of the six repeats with
+# whether the example needs a GPU at all. Its training loop ran on the CPU, and the verdict judges the time that you
+# measured. How sure is it? A repeat is as likely to fall above the true median as below. If they are independent, all
+# six fall on one side with probability $2/2^6$, so the true median lies between the fastest and the slowest with
 # probability $1 - 2/2^6 = 97\,\%$.
 
 # %% claim="5.1"
