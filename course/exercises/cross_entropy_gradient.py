@@ -69,6 +69,16 @@ _COIN_MISTAKES = (
         -np.log(0.7),
         "That gives every toss the probability 0.7. The tail had 1 - 0.7 = 0.3.",
     ),
+    Mistake(
+        "heads for tails",
+        -(3 * np.log(0.3) + np.log(0.7)) / 4,
+        "That is the loss of one head and three tails. There were three heads, with probability 0.7 each.",
+    ),
+    Mistake(
+        "sum without a minus",
+        3 * np.log(0.7) + np.log(0.3),
+        "That is the log of the probability of the four tosses. Turn the sign, and divide by 4 for nats *per toss*.",
+    ),
 )
 
 # --- 4.1.2 binary cross-entropy from logits -------------------------------------------------------
@@ -131,8 +141,30 @@ _LOGIT_MISTAKES = (
     Mistake(
         "softplus overflows",
         _quiet(lambda z, y: np.mean(np.log(1 + np.exp(z)) - y * z)),
-        "The formula log(1 + exp(z)) - y z is right on paper, but `exp(900)` overflows. Take the larger of z and 0 out "
-        "of the logarithm: log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|)).",
+        "It is right on paper, but for one sign of z the exponential of a large number overflows to `inf`. Use one "
+        "form for z > 0, with e^z taken out of the bracket, and the other for z < 0, so that no exponent is positive.",
+    ),
+    Mistake(
+        "the form for z > 0 everywhere",
+        lambda z, y: np.mean(z - z * y + np.log1p(np.exp(-np.abs(z)))),
+        "Right for the samples with z > 0. For z < 0 nothing is taken out of the logarithm, so the first term is 0.",
+    ),
+    Mistake(
+        "absolute value for the larger of z and 0",
+        lambda z, y: np.mean(np.abs(z) - z * y + np.log1p(np.exp(-np.abs(z)))),
+        "Right for the samples with z > 0. For z < 0 nothing is taken out of the logarithm, so the first term is 0, "
+        "not |z|: the larger of z and 0.",
+    ),
+    Mistake(
+        "nothing taken out",
+        lambda z, y: np.mean(np.log1p(np.exp(-np.abs(z))) - z * y),
+        "Right for the samples with z < 0. For z > 0 the factor e^z was taken out of the bracket, and its log, z, "
+        "is missing.",
+    ),
+    Mistake(
+        "plus y z",
+        lambda z, y: np.mean(np.maximum(z, 0) + z * y + np.log1p(np.exp(-np.abs(z)))),
+        "The sign of y z is wrong: with y = 1 your loss rises with z, although a larger z makes label 1 more probable.",
     ),
     Mistake(
         "no absolute value",
@@ -285,6 +317,26 @@ _GRADIENT_MISTAKES = (
         lambda w, X, y: X.T @ np.reshape(_p(w, X) - y, (-1, 1)) / len(y),
         "The numbers are right, but as a column (d, 1). The gradient has the shape of the weights, (d,).",
     ),
+    *(
+        Mistake(
+            f"not summed, {name}",
+            wrong,
+            "These are the contributions of the single samples, each its p - y times its row of X, side by side. The "
+            f"gradient has one number for each weight: take their {total} over the samples, axis {axis} here.",
+        )
+        for name, total, axis, wrong in (
+            ("rows", "mean", 0, lambda w, X, y: (_p(w, X) - y)[:, None] * X),
+            ("columns", "mean", 1, lambda w, X, y: X.T * (_p(w, X) - y)),
+            ("rows, divided", "sum", 0, lambda w, X, y: (_p(w, X) - y)[:, None] * X / len(y)),
+            ("columns, divided", "sum", 1, lambda w, X, y: X.T * (_p(w, X) - y) / len(y)),
+        )
+    ),
+    Mistake(
+        "product of two means",
+        lambda w, X, y: np.mean(_p(w, X) - y) * np.mean(X, axis=0),
+        "You averaged p - y and the features separately and multiplied the means. Multiply within each sample first, "
+        "then average over the samples.",
+    ),
 )
 
 # --- 4.1.4 central differences --------------------------------------------------------------------
@@ -400,6 +452,11 @@ _DIFFERENCE_MISTAKES = (
         "them and move one at a time.",
     ),
     Mistake(
+        "f of one weight",
+        lambda f, w, step: np.array([(f(x + step) - f(x - step)) / (2 * step) for x in w]),
+        "You gave `f` one number, `w[i] + step`. It takes the whole vector, of which only entry i has moved.",
+    ),
+    Mistake(
         "never put back",
         _never_put_back,
         "The first number is right, the others are taken at another place: after each weight was moved it was not put "
@@ -420,7 +477,8 @@ def _lse_cases(rng: np.random.Generator) -> list[Case]:
     ordinary = [Case((rng.normal(size=s).round(2),), "ordinary logits") for s in ((2, 3), (3, 2), (4, 5))]
     shift = np.array([[1000.0], [-1000.0]])
     large = [Case((rng.normal(size=(2, k)).round(2) + shift,), "large logits") for k in (2, 4)]
-    return [*ordinary, *large]
+    apart = 1000.0 * np.array([[-1, -3, -3], [-3, -3, -1]])  # within a row, too: the mean is no substitute
+    return [*ordinary, *large, Case((rng.normal(size=(2, 3)).round(2) + apart,), "large logits")]
 
 
 _LSE_MISTAKES = (
@@ -440,6 +498,24 @@ _LSE_MISTAKES = (
         _quiet(lambda z: z.max() + np.log(np.sum(np.exp(z - z.max()), axis=-1))),
         "You subtracted the largest logit of the whole array. A row whose logits lie far below it turns into the log "
         "of 0. Each row needs its own maximum: `z.max(axis=-1, keepdims=True)`.",
+    ),
+    Mistake(
+        "mean for maximum",
+        _quiet(lambda z: z.mean(axis=1) + np.log(np.sum(np.exp(z - z.mean(axis=1, keepdims=True)), axis=1))),
+        "You subtracted the mean of each row. A logit far above it still overflows; after subtracting the largest "
+        "one, no exponent is positive.",
+    ),
+    Mistake(
+        "largest size",
+        _quiet(lambda z: np.abs(z).max(1) + np.log(np.sum(np.exp(z - np.abs(z).max(1, keepdims=True)), axis=1))),
+        "You subtracted the largest absolute value. In a row of large negative logits every exponential is then 0, and "
+        "so is their sum. Subtract the largest logit, with its sign.",
+    ),
+    Mistake(
+        "maximum without its axis",
+        _quiet(lambda z: z.max(axis=1) + np.log(np.sum(np.exp(z - z.max(axis=1)), axis=1))),
+        "`z.max(axis=1)` has the shape (n,), and in `z - m` it is lined up with the classes, at the right. With "
+        "`keepdims=True` it is (n, 1), one number for each row.",
     ),
     Mistake(
         "over the samples",
@@ -533,6 +609,18 @@ _SOFTMAX_MISTAKES = (
         lambda W, X, Y: X.T @ (softmax((X @ W).ravel()).reshape(Y.shape) - Y) / len(X),
         "You divided by the sum of all exponentials of the array. Each row has its own sum: "
         "`sum(axis=1, keepdims=True)`.",
+    ),
+    Mistake(
+        "softmax over everything, naive",
+        _quiet(lambda W, X, Y: X.T @ (np.exp(X @ W) / np.sum(np.exp(X @ W)) - Y) / len(X)),
+        "Two things: each row has its own sum, `sum(axis=1, keepdims=True)`; and `exp` of large logits overflows, so "
+        "subtract each row's largest logit first.",
+    ),
+    Mistake(
+        "row sums without their axis",
+        _quiet(lambda W, X, Y: X.T @ (np.exp(X @ W) / np.sum(np.exp(X @ W), axis=1) - Y) / len(X)),
+        "The row sums have the shape (n,), and dividing by them lines them up with the classes, at the right. They "
+        "need the shape (n, 1): `keepdims=True`, or `[:, None]`.",
     ),
     Mistake(
         "naive softmax",

@@ -61,9 +61,9 @@ prediction_negatives = 0.3
 # $$L = -\frac1n \sum_{i=1}^{n} \bigl[\, y_i \log p + (1-y_i) \log(1-p) \,\bigr],
 # \qquad y_i = 1 \text{ for heads, } 0 \text{ for tails.}$$
 #
-# This is the **cross-entropy**. In each bracket one term survives: $\log p$ for heads, $\log(1-p)$ for tails. Each toss costs minus the
-# log of the probability that the model gave to *what happened*: nothing if the model was sure of it, and ever
-# more the less it expected it.
+# This is the **cross-entropy**. In each bracket one term survives: $\log p$ for heads, $\log(1-p)$ for tails.
+# Each toss costs minus the log of the probability that the model gave to *what happened*: nothing if the model
+# was sure of it, and ever more the less it expected it.
 
 # %%
 model_p = 0.6
@@ -287,11 +287,12 @@ for name, loss in (("article's loss", article_loss), ("full cross-entropy", bina
 figures.draw_training(steps, curves["article's loss"], curves["full cross-entropy"], rate=0.5)
 
 # %% [markdown]
-# The dashed line is theory. Let $t$ be the number of steps, as if it were continuous. If only the bias $b$ moves, the loss is $L = s \log(1+e^{-b})$ for a share $s$
-# of ones, close to $s\,e^{-b}$ once $b$ is large, and then its slope in $b$ is $-L$. So $b$ grows at the
-# pace $\text{rate}\cdot L$, hence $\mathrm dL/\mathrm dt = -\text{rate}\cdot L^2$, and that is solved by
+# The dashed line is theory. If only the bias $b$ moves, the loss is $L = s \log(1+e^{-b})$ for a share $s$
+# of ones, close to $s\,e^{-b}$ once $b$ is large, and then its slope in $b$ is $-L$. Treat the number of steps
+# $t$ as a time: $b$ grows at the pace $\text{rate}\cdot L$, so by the chain rule
+# $\mathrm dL/\mathrm dt = -L \cdot \text{rate}\cdot L$, and that is solved by
 # $L = 1/(\text{rate}\cdot t)$, with no floor. The bias itself is then $b = \log(s \cdot \text{rate} \cdot t)$: it
-# never settles, and gains $\log 10 = 2.30$ with every tenfold of steps.
+# never settles, and gains $\log 10 = 2.30$ whenever the steps grow tenfold.
 
 # %%
 late = steps >= 200
@@ -324,9 +325,9 @@ for name, gradient in (("article's loss", article_gradient), ("full cross-entrop
 assert pushed_up["article's loss"] == 1 and 0.2 < pushed_up["full cross-entropy"] < 0.8
 
 # %% [markdown]
-# The article's slope is never positive, because $y$ is 0 or 1 and $p$ is below 1. Does it always fail, then? The bias was the way out here. Take it away: the same data, five features centred
-# on 0, no constant column. Train on the article's loss once more. What is the mean predicted probability on
-# label 0 now?
+# The article's slope is never positive, because $y$ is 0 or 1 and $p$ is below 1: the bias can only rise. Does
+# the formula always fail, then? Take the bias away: the same data, five features centred on 0, no constant
+# column. Train on the article's loss once more. What is the mean predicted probability on label 0 now?
 
 # %% prediction="centred"
 ### BEGIN SOLUTION
@@ -356,6 +357,7 @@ def with_bias_data(seed):
     return with_bias(X), y
 
 
+# %%
 settings = {
     "signal, with a bias": with_bias_data,
     "article's case": article_data,
@@ -644,7 +646,7 @@ def logistic(w):
     return tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=tf.linalg.matvec(X, w))
 
 
-def softmax_model(W):
+def softmax_model(W):  # "sparse": the labels are class numbers, not one-hot rows
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=X @ W)
 
 
@@ -653,6 +655,7 @@ def two_layers(W1, b1, W2, b2):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=hidden @ W2 + b2)
 
 
+# %%
 models = (
     ("logistic", logistic, [new(10)]),
     ("softmax, K = 3", softmax_model, [new(10, 3)]),

@@ -180,7 +180,7 @@ print("shape of the comparison: ", tf.equal(tf.round(probabilities), y).shape)
 # A column, (n, 1), compared with a plain (n,) is **broadcast**: every prediction meets every label, a million
 # pairs in place of a thousand. No message this time. Here is the table for a perfect model on ten samples.
 
-# %% alt="A 10 by 10 table of comparisons, predictions down and labels across. The ten cells on the diagonal, a sample and its own label, are all equal: accuracy 1.00. Over the whole table only 52 of 100 cells are equal."
+# %% alt="A 10 by 10 table of comparisons, predictions down and labels across. The ten cells on the diagonal, a sample and its own label, are all equal. Over the whole table only about half of the cells are."
 ten = np.array([1, 0, 1, 1, 0, 1, 0, 1, 0, 1])
 figures.draw_table_of_pairs(ten, ten)
 
@@ -530,9 +530,9 @@ assert np.isclose(np.trace(S), 11) and np.allclose(S @ S, S) and np.mean((S @ si
 # Now take a sample with label $+1$ (for $-1$, turn all signs round) and an own weight of $h$. Its fitted value is
 # $h$ plus the other labels' terms: a sum of coin flips $\pm S_{ij}$, with mean 0 and, by fact 2, variance
 # $\sum_{j\ne i} S_{ij}^2 = h - h^2$. The own label pulls by $h$, and the others add noise. The answer is right
-# when the noise stays above $-h$. A sum of many small terms is nearly normal, so write $\Phi(t)$ for the
-# probability that a normal number is less than $t$ standard deviations above its mean; this is also the
-# probability that it is more than $-t$ of them above. Then
+# unless the noise falls more than $h$ below its mean. A sum of many small terms is nearly normal. Write $\Phi(t)$
+# for the probability that a normal number is no more than $t$ standard deviations above its mean. By symmetry it
+# is also the probability that it is no more than $t$ of them below, which is asked here:
 #
 # $$\text{training accuracy} \approx \Phi\!\left(\frac{h}{\sqrt{h - h^2}}\right)
 # = \Phi\!\left(\sqrt{\frac{h}{1-h}}\right) = \Phi\!\left(\sqrt{\frac{k}{n-k}}\right) .$$
