@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
+from course.losses import binary_cross_entropy, logistic_gradient
+
 __all__ = [
     "Bowl",
     "ExponentFit",
@@ -28,17 +30,22 @@ __all__ = [
     "chebyshev_steps",
     "condition_number",
     "expected_loss",
+    "first_below",
     "fit_exponent",
     "gradient_descent",
     "heavy_ball",
     "largest_stable_step",
     "least_squares_gradient",
     "least_squares_hessian",
+    "least_squares_threshold",
     "logistic_hessian",
+    "logistic_minimum",
+    "logistic_threshold",
     "mode_losses",
     "noise_floor",
     "power_law_modes",
     "stability_threshold",
+    "steps_by_method",
     "steps_to_shrink",
     "time_exponent",
     "worst_case",
@@ -353,6 +360,115 @@ def stability_threshold(works: Callable[[float], bool], low: float, high: float,
         return 1.0 if works(float(np.exp(log))) else -1.0
 
     return float(np.exp(optimize.bisect(sign, np.log(low), np.log(high), xtol=rtol)))
+
+
+def least_squares_threshold(X: ArrayLike, y: ArrayLike, steps: int = 2000) -> float:
+    """The longest step that still trains least squares, found by trial, to 1 part in 100,000. Lesson 4.2.
+
+    A step works if, from w = 0, the loss is lower after `steps` steps than 5 % earlier. X: (n, d); y: (n,).
+    The search starts from half of and twice the `largest_stable_step`. Raises ValueError when the shapes
+    do not match.
+    """
+    H = least_squares_hessian(X)
+    h = -least_squares_gradient(np.zeros(len(H)), X, y)  # the gradient is H w - h
+    count = _whole("steps", steps, 20)
+
+    def still_falls(step: float) -> bool:
+        kept = [count - count // 20, count]
+        path = gradient_descent(lambda w: H @ w - h, np.zeros(len(H)), step, count, keep=kept)
+        with np.errstate(over="ignore", invalid="ignore"):
+            before, after = (0.5 * w @ H @ w - h @ w for w in path)  # the loss, but for a constant
+        return bool(after < before)
+
+    limit = largest_stable_step(H)
+    return stability_threshold(still_falls, 0.5 * limit, 2 * limit)
+
+
+def logistic_minimum(X: ArrayLike, y: ArrayLike) -> Array:
+    """The weights (d,) at which the mean cross-entropy is smallest, by Newton's method in a trust region.
+
+    X: (n, d); y: (n,), 0 or 1. A finite minimum is needed: labels that a plane separates have none.
+    Raises ValueError when none is found. Lesson 4.2.
+    """
+    x, labels = _array("X", X), _array("y", y)
+    fit = optimize.minimize(
+        lambda w: binary_cross_entropy(x @ w, labels),
+        np.zeros(x.shape[1]),
+        jac=lambda w: logistic_gradient(w, x, labels),
+        hess=lambda w: logistic_hessian(w, x),
+        method="trust-exact",
+        options={"gtol": 1e-10, "maxiter": 500},
+    )
+    if np.abs(fit.jac).max() > 1e-8 or np.abs(x @ fit.x).min() > 15:
+        raise ValueError("No minimum found; a plane may separate the labels, and then the loss has none.")
+    return np.asarray(fit.x)
+
+
+def logistic_threshold(X: ArrayLike, y: ArrayLike) -> float:
+    """The longest step at which descent returns to the minimum of the mean cross-entropy, found by trial, to
+    1 part in 100,000. Lesson 4.2.
+
+    The start is 0.0001 away from the minimum, along its steepest direction; a step works if the distance
+    along it is smaller after 25 steps than after 5. X: (n, d); y: (n,), 0 or 1. The search starts from
+    0.8 and 1.4 times the `largest_stable_step` at the minimum.
+    """
+    x, labels = _array("X", X), _array("y", y)
+    centre = logistic_minimum(x, labels)
+    curvatures, axes = np.linalg.eigh(logistic_hessian(centre, x))
+    steepest = axes[:, -1]
+
+    def shrinks(step: float) -> bool:
+        start = centre + 1e-4 * steepest
+        path = gradient_descent(lambda w: logistic_gradient(w, x, labels), start, step, 25, keep=[5, 25])
+        before, after = np.abs((path - centre) @ steepest)
+        return bool(after < before)
+
+    limit = largest_stable_step(curvatures)
+    return stability_threshold(shrinks, 0.8 * limit, 1.4 * limit)
+
+
+# --- how many steps -------------------------------------------------------------------------------
+
+
+def first_below(losses: ArrayLike, share: float) -> float:
+    """The first step at which the loss is at most `share` times the start's; nan when it never is.
+
+    losses: (T,), the start's first. Lesson 4.2.
+    """
+    loss = np.asarray(losses, dtype=np.float64)
+    if loss.ndim != 1 or loss.size == 0:
+        raise ValueError(f"losses must be a vector with at least the start's loss; got shape {loss.shape}.")
+    (reached,) = np.nonzero(loss <= share * loss[0])
+    return float(reached[0]) if len(reached) else float("nan")
+
+
+def steps_by_method(kappa: float, trials: int = 5, seed: int = 6, share: float = 1e-4) -> dict[str, float]:
+    """Steps until the loss of a bowl is `share` of the start's: median over `trials` random starts, by method.
+
+    The bowl has ten weights and curvatures evenly spaced in the log from 1 to kappa. Plain descent and the
+    heavy ball have their best constant settings, Adam the step 0.1; Adam meets the bowl with its axes along the
+    weights and turned by a random rotation. Plain descent is nan above kappa = 1,000, where it would
+    take too long. Lesson 4.2.
+    """
+    rng = np.random.default_rng(seed)
+    curvatures = np.geomspace(1, kappa, 10)
+    bowl = Bowl(np.diag(curvatures))
+    found: dict[str, list[float]] = {name: [] for name in ("gradient descent", "momentum", "Adam, turned", "Adam, axes")}
+    for _ in range(_whole("trials", trials, 1)):
+        start = rng.normal(size=10)
+        turn = stats.ortho_group.rvs(10, random_state=rng)  # a random rotation
+        turned = Bowl(turn @ np.diag(curvatures) @ turn.T)
+        paths = {
+            "momentum": heavy_ball(bowl.gradient, start, *best_heavy_ball(curvatures), 1000),
+            "Adam, turned": adam(turned.gradient, turn @ start, 0.1, 1500),
+            "Adam, axes": adam(bowl.gradient, start, 0.1, 1500),
+        }
+        if kappa <= 1000:
+            count = min(8 * int(kappa) + 50, 3000)
+            paths["gradient descent"] = gradient_descent(bowl.gradient, start, best_step(curvatures), count)
+        for name, path in paths.items():
+            found[name].append(first_below((turned if name == "Adam, turned" else bowl).loss(path), share))
+    return {name: float(np.median(counts)) if counts else float("nan") for name, counts in found.items()}
 
 
 # --- power-law spectra ----------------------------------------------------------------------------

@@ -14,15 +14,18 @@ __all__ = ["Shown", "box", "folded", "prose"]
 _COLOUR = {"passed": "#009E73", "failed": "#D55E00", "not written": "#6B6B6B", "note": "#0072B2"}
 
 
+_MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*([^\s*`][^*`]*)\*(?![\w*])")
+
+
 def prose(message: str) -> str:
-    """HTML of a message: `code`, ```blocks``` and paragraphs; everything else is escaped."""
+    """HTML of a message: `code`, *emphasis*, ```blocks``` and paragraphs; everything else is escaped."""
     pieces = []
     for i, piece in enumerate(message.split("```")):
         escaped = _html.escape(piece.strip("\n"), quote=False)
         if i % 2:
             pieces.append(f'<pre style="margin:6px 0;padding:6px 10px;overflow-x:auto">{escaped}</pre>')
         elif escaped.strip():
-            escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped.strip())
+            escaped = _MARKED.sub(lambda m: f"<code>{m[1]}</code>" if m[1] else f"<em>{m[2]}</em>", escaped.strip())
             pieces.append(escaped.replace("\n\n", "<br><br>"))
     return "".join(pieces)
 

@@ -619,7 +619,7 @@ _SOFTMAX_MISTAKES = (
     Mistake(
         "row sums without their axis",
         _quiet(lambda W, X, Y: X.T @ (np.exp(X @ W) / np.sum(np.exp(X @ W), axis=1) - Y) / len(X)),
-        "The row sums have the shape (n,), and dividing by them lines them up with the classes, at the right. They "
+        "The row sums (or their logs) have the shape (n,), so they were lined up with the classes, at the right. They "
         "need the shape (n, 1): `keepdims=True`, or `[:, None]`.",
     ),
     Mistake(

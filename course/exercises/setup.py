@@ -196,6 +196,7 @@ EXERCISES = (
                 "16 comparisons is the right number, but they are arranged in rows and columns: two axes.",
             ),
             Mistake("the count", 16, "16 is how many comparisons there are. The shape says how they are arranged."),
+            Mistake("in quotes", "(4, 4)", "In quotes it is text, not a tuple. Leave the quotes out."),
             Mistake("one size", 4, "A shape is a tuple with one size for each axis, such as `(2, 3)`."),
             Mistake(
                 "doubled",
