@@ -304,3 +304,42 @@ def test_noise_floor():
     path = gradient_descent(lambda w: curvatures * w + deviation * rng.normal(size=3), np.zeros(3), step, 60_000)
     measured = 0.5 * np.mean(np.sum(curvatures * path[2000:] ** 2, axis=1))
     assert measured == pytest.approx(descent.noise_floor(step, np.sum(deviation**2)), rel=0.1)
+
+
+# --- the lesson's searches and counts -------------------------------------------------------------
+
+
+def test_least_squares_threshold_is_the_limit():
+    X, y = logistic_problem()
+    limit = descent.largest_stable_step(descent.least_squares_hessian(X))
+    assert descent.least_squares_threshold(X, y) == pytest.approx(limit, rel=2e-5)
+    with pytest.raises(ValueError, match="shapes"):
+        descent.least_squares_threshold(X, y[:-1])
+
+
+def test_logistic_minimum_has_no_slope_and_its_threshold_is_the_local_limit():
+    X, y = logistic_problem()
+    best = descent.logistic_minimum(X, y)
+    assert np.abs(logistic_gradient(best, X, y)).max() < 1e-8
+    limit = descent.largest_stable_step(descent.logistic_hessian(best, X))
+    assert descent.logistic_threshold(X, y) == pytest.approx(limit, rel=2e-5)
+
+
+def test_separated_labels_have_no_minimum():
+    x = np.array([-3.0, -2.0, 2.0, 3.0])[:, None]
+    with pytest.raises(ValueError, match="separate"):
+        descent.logistic_minimum(x, x[:, 0] > 0)
+
+
+def test_first_below():
+    assert descent.first_below([4.0, 2.0, 1.0, 0.5], 0.25) == 2
+    assert np.isnan(descent.first_below([4.0, 2.0, np.nan], 0.25))
+    with pytest.raises(ValueError, match="vector"):
+        descent.first_below([[1.0]], 0.5)
+
+
+def test_steps_by_method():
+    counts = descent.steps_by_method(100)
+    assert counts["momentum"] < counts["gradient descent"] / 2
+    assert counts["Adam, axes"] < counts["Adam, turned"]
+    assert np.isnan(descent.steps_by_method(3000, trials=1)["gradient descent"])

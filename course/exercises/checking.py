@@ -145,7 +145,7 @@ def _difference(expected: Any, got: Any) -> str:
     if isinstance(expected, tuple):
         count = len(got) if isinstance(got, tuple) else 1
         if count != len(expected):
-            return f"Expected {len(expected)} values, as in `return a, b`; got {count}."
+            return f"Expected {len(expected)} values (a tuple, as in `a, b`); got {count}."
         for i, (e, g) in enumerate(zip(expected, got, strict=True)):
             if not agree(e, g, 1e-4, 1e-6):
                 return f"Value {i + 1} of {len(expected)} differs. " + _difference(e, g)

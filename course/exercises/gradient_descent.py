@@ -302,6 +302,12 @@ _STABLE_MISTAKES = (
         lambda X: _lam(X)[-1],
         "That is the largest curvature, and it is right. The step is 2 divided by it.",
     ),
+    Mistake(
+        "kept the half",
+        lambda X: 4 / _lam(X)[-1],
+        "Twice too long. If you used H = X.T X / (2 n): differentiating the square gives a factor 2, which cancels the "
+        "1/2 of the loss, so H = X.T X / n.",
+    ),
 )
 
 # --- 4.2.4 how many steps -------------------------------------------------------------------------
@@ -380,6 +386,17 @@ _COUNT_MISTAKES = (
         "square root of kappa",
         lambda kappa, factor: int(np.ceil(np.log(factor) / (-2 * np.log((np.sqrt(kappa) - 1) / (np.sqrt(kappa) + 1))))),
         "That is momentum's rate, which comes later. Plain gradient descent keeps 1 - 1/kappa of the error.",
+    ),
+    Mistake(
+        "wrong sign",
+        lambda kappa, factor: int(np.ceil(-_exact_count(kappa, factor))),
+        "Your count is negative: log(1 - 1/kappa) is below 0. Divide by minus it, and round up after that.",
+    ),
+    Mistake(
+        "twice instead of half",
+        lambda kappa, factor: int(np.ceil(4 * _exact_count(kappa, factor))),
+        "The square is on the wrong side. The loss shrinks by (1 - 1/kappa) *squared* each step, so it needs half as "
+        "many steps as the error, and you took twice as many: divide by 2.",
     ),
 )
 
@@ -578,10 +595,13 @@ def _judge(expected: Any, got: Any, case: Case) -> str | None:
     constant, yours = (descent.worst_case(s, low, high) for s in (_constant(count, low, high), sizes))
     if yours * GAIN <= constant:
         return None
+    grid = np.linspace(low, high, 2001)
+    with np.errstate(all="ignore"):
+        worst = grid[np.argmax(np.abs(np.prod(1 - np.outer(grid, sizes), axis=1)))]
     return (
-        f"With your {count} steps the loss of the slowest curvature is multiplied by {yours:.3g}, with the "
-        "best constant "
-        f"step by {constant:.3g}. Yours should be at least {GAIN:g} times smaller."
+        f"With your {count} steps the loss of the worst curvature, {worst:.3g}, is multiplied by {yours:.3g}; with the "
+        f"best constant step the worst one is multiplied by {constant:.3g}. Yours should be at least {GAIN:g} times "
+        "smaller."
     )
 
 
@@ -616,6 +636,18 @@ _SCHEDULE_MISTAKES = (
         "A fine idea: each step 1/lambda removes one curvature entirely, so you spread them evenly over the range. "
         "Between the removed ones the error grows most near the two *ends* of the range. Crowd the removed "
         "curvatures towards both ends.",
+    ),
+    Mistake(
+        "evenly spaced curvatures, the largest first",
+        lambda count, low, high: 1 / np.linspace(high, low, count),
+        "You removed curvatures spread evenly, beginning with the steepest. The order makes no difference to the result. "
+        "Between them the error grows most near the two *ends* of the range: crowd the removed curvatures there.",
+    ),
+    Mistake(
+        "one step for each curvature, without the ends",
+        lambda count, low, high: 1 / np.linspace(low, high, count + 2)[1:-1],
+        "You removed curvatures spread evenly, and left out the two ends of the range. There too much is "
+        "left: crowd the removed curvatures towards the ends.",
     ),
     Mistake(
         "one step for each curvature, midpoints",

@@ -42,7 +42,7 @@ def _control(spec: dict[str, Any]) -> Any:
             max=high,
             step=1 / spec["per_decade"],
             description=spec["description"],
-            readout_format=".3g",
+            readout_format=",.3r",
             **look,
         )
     whole = all(isinstance(spec[key], int) for key in ("value", "min", "max", "step"))

@@ -123,7 +123,10 @@ def draw_valley(share: float = 0.9, kappa: float = 10.0, degrees: float = 30.0) 
         va="top",
         fontsize=10,
     )
-    right.set_title("The loss is the sum of two exponentials" if share < 1 else "The steep direction diverges")
+    if abs(share - 1) < 1e-9:
+        right.set_title("The steep direction never comes closer")
+    else:
+        right.set_title("The loss is the sum of two exponentials" if share < 1 else "The steep direction diverges")
     return fig
 
 
