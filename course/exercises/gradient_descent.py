@@ -640,8 +640,8 @@ _SCHEDULE_MISTAKES = (
     Mistake(
         "evenly spaced curvatures, the largest first",
         lambda count, low, high: 1 / np.linspace(high, low, count),
-        "You removed curvatures spread evenly, beginning with the steepest. The order makes no difference to the result. "
-        "Between them the error grows most near the two *ends* of the range: crowd the removed curvatures there.",
+        "You removed curvatures spread evenly, beginning with the steepest. The order makes no difference to the "
+        "result. Between them the error grows most near the two *ends* of the range: crowd the removed curvatures there.",
     ),
     Mistake(
         "one step for each curvature, without the ends",

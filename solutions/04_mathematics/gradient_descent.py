@@ -29,13 +29,13 @@ from course.widgets import explore, log_slider, slider
 # ## Predict first
 #
 # The data are 398 tumours (the others of the set are put aside), each described by 30 measurements of its cells.
-# Every measurement is rescaled to mean 0 and spread 1, and a column of ones is added for the bias: `X` has shape (398, 31). The target is +1 for a
-# benign tumour and −1 for a malignant one. A linear model $Xw$ is fitted by *least squares*, with the loss
-# $\frac{1}{2n}\sum_i (x_i \cdot w - y_i)^2$. Training starts at $w = 0$, where the loss is 0.5, and makes 1,000
-# updates.
+# Every measurement is rescaled to mean 0 and spread 1, and a column of ones is added for the bias: `X` has shape (398,
+# 31). The target is +1 for a benign tumour and −1 for a malignant one. A linear model $Xw$ is fitted by *least
+# squares*, with the loss $\frac{1}{2n}\sum_i (x_i \cdot w - y_i)^2$. Training starts at $w = 0$, where the loss is 0.5,
+# and makes 1,000 updates.
 #
-# With the step $\alpha = 0.149$ all goes well: the loss comes down to about 0.1. Now make the step 3 % longer, $\alpha = 0.153$,
-# and change nothing else. What is the loss after 1,000 updates? Commit to a number.
+# With the step $\alpha = 0.149$ all goes well: the loss comes down to about 0.1. Now make the step 3 % longer, $\alpha
+# = 0.153$, and change nothing else. What is the loss after 1,000 updates? Commit to a number.
 
 # %% prediction="loss"
 ### BEGIN SOLUTION
@@ -183,16 +183,16 @@ explore(
 # ## 4 How far? Many weights
 #
 # With many weights the second derivatives form a matrix, the **Hessian** $H$, with the entry
-# $\partial^2 L/\partial w_j \partial w_k$ in row $j$, column $k$; its shape is $(d, d)$. Near a minimum $w^*$ the loss is
-# a bowl, $L \approx L^* + \tfrac12\, e^\top H e$ with the error $e = w - w^*$, and the gradient is $He$: the parabola again,
-# with a matrix in place of $\lambda$. A step gives
+# $\partial^2 L/\partial w_j \partial w_k$ in row $j$, column $k$; its shape is $(d, d)$. Near a minimum $w^*$ the loss
+# is a bowl, $L \approx L^* + \tfrac12\, e^\top H e$ with the error $e = w - w^*$, and the gradient is $He$: the
+# parabola again, with a matrix in place of $\lambda$. A step gives
 #
 # $$e \leftarrow e - \alpha H e .$$
 #
 # $H$ is symmetric, so it has $d$ perpendicular directions $v_k$ that it only stretches: $H v_k = \lambda_k v_k$. These
-# *eigenvectors* are the axes of the bowl, and the *eigenvalues* $\lambda_k$ are the curvatures along them. Split the error
-# into its parts along these axes, $e = \sum_k c_k v_k$, and each part does what the single weight did: $c_k \leftarrow (1 - \alpha\lambda_k)\,
-# c_k$, undisturbed by the others. The steepest direction is the first to diverge:
+# *eigenvectors* are the axes of the bowl, and the *eigenvalues* $\lambda_k$ are the curvatures along them. Split the
+# error into its parts along these axes, $e = \sum_k c_k v_k$, and each part does what the single weight did: $c_k
+# \leftarrow (1 - \alpha\lambda_k)\, c_k$, undisturbed by the others. The steepest direction is the first to diverge:
 #
 # $$\text{stable if and only if}\quad \alpha < \frac{2}{\lambda_{\max}} .$$
 #
@@ -216,8 +216,8 @@ explore(
 # The curvatures depend on the features alone, so you know the largest stable step before you have seen a single label.
 
 # %% [markdown] exercise="4.2.3"
-# Write the largest stable step for this loss, from the data matrix `X`. `np.linalg.eigvalsh(A)` gives the eigenvalues of
-# a symmetric matrix `A`, in increasing order.
+# Write the largest stable step for this loss, from the data matrix `X`. `np.linalg.eigvalsh(A)` gives the eigenvalues
+# of a symmetric matrix `A`, in increasing order.
 
 
 # %% exercise="4.2.3"
@@ -271,9 +271,9 @@ reveal(prediction_loss, squared_loss(path[-1]))
 # ### Is the limit exact?
 #
 # Find it by trial: the limit lies somewhere between half of and twice the predicted one. Try a step size in the middle,
-# look whether the loss is still falling at the end of 2,000 steps, keep the half in which that changes, and so on, until
-# the limit is known to 1 part in 100,000. To see whether it depends on the data, do this on 20 data sets, each made of
-# 398 rows drawn from the real ones with replacement (a *bootstrap*).
+# look whether the loss is still falling at the end of 2,000 steps, keep the half in which that changes, and so on,
+# until the limit is known to 1 part in 100,000. To see whether it depends on the data, do this on 20 data sets, each
+# made of 398 rows drawn from the real ones with replacement (a *bootstrap*).
 
 # %%
 from course.descent import least_squares_threshold
@@ -445,9 +445,8 @@ assert 9.5 < steps_to_shrink(1000, 1000) / steps_to_shrink(100, 1000) < 10.5
 # ## 6 A law that you can derive
 #
 # What if the spectrum has no slowest direction, but ever smaller curvatures, one after another? Take the simplest list
-# of that kind, a power law: direction (or *mode*) $k = 1, 2, 3, \dots$ has the curvature $\lambda_k = k^{-b}$, and holds
-# $\tfrac12\lambda_k c_k^2 = \tfrac12 k^{-a}$ of the loss at the start.
-# The excess loss after $t$ steps is then
+# of that kind, a power law: direction (or *mode*) $k = 1, 2, 3, \dots$ has the curvature $\lambda_k = k^{-b}$, and
+# holds $\tfrac12\lambda_k c_k^2 = \tfrac12 k^{-a}$ of the loss at the start. The excess loss after $t$ steps is then
 #
 # $$L(t) = \frac12\sum_k k^{-a}\,(1 - \alpha k^{-b})^{2t} \approx \frac12\sum_k k^{-a}\, e^{-2\alpha t\, k^{-b}} .$$
 #
@@ -473,8 +472,8 @@ def exponent_in_time(a, b):
 check("4.2.5", exponent_in_time)
 
 # %% [markdown]
-# From here on `course.descent.time_exponent`. The constant can be had as well. Replace the sum by an integral over $k$ and
-# substitute $u = 2\alpha t\,k^{-b}$:
+# From here on `course.descent.time_exponent`. The constant can be had as well. Replace the sum by an integral over $k$
+# and substitute $u = 2\alpha t\,k^{-b}$:
 #
 # $$L(t) \approx \frac12\int_0^\infty k^{-a} e^{-2\alpha t k^{-b}}\,\mathrm dk
 # = \frac{\Gamma(s)}{2b}\,(2\alpha t)^{-s}, \qquad s = \frac{a-1}{b},$$
@@ -532,15 +531,16 @@ assert 0.1 < 1 - curves[300][at[1000]] / law[at[1000]] < 0.25
 reveal(prediction_decade, curves[3000][at[100]] / curves[3000][at[1000]], "times")
 
 # %% [markdown]
-# The cut-off comes at $t \approx K^b$ steps for $K$ modes: then the slowest mode is learned as well, and what follows is
-# a plain exponential. It makes itself felt much sooner: with 300 modes and a cut-off at 90,000 steps, the loss is well below
-# the law after 1,000. A power law of this kind holds between two ends, and you have seen where the second comes from.
+# The cut-off comes at $t \approx K^b$ steps for $K$ modes: then the slowest mode is learned as well, and what follows
+# is a plain exponential. It makes itself felt much sooner: with 300 modes and a cut-off at 90,000 steps, the loss is
+# well below the law after 1,000. A power law of this kind holds between two ends, and you have seen where the second
+# comes from.
 #
 # One spectrum proves little. Take six, and give each a random target: the errors $c_k$ are drawn from a normal
 # distribution with mean 0, their mean square being the $c_k^2$ above. `fit_exponent` fits a straight line to the
-# logarithms, here over the three decades from 10 to 10,000 steps. Twenty draws a spectrum show how much the exponent of a single
-# problem scatters. With their standard deviation $\sigma$, the 95 % interval of their mean is the mean
-# $\pm\, 2.09\,\sigma/\sqrt{20}$: in 95 of 100 such experiments it holds the true one.
+# logarithms, here over the three decades from 10 to 10,000 steps. Twenty draws a spectrum show how much the exponent of
+# a single problem scatters. With their standard deviation $\sigma$, the 95 % interval of their mean is the mean $\pm\,
+# 2.09\,\sigma/\sqrt{20}$: in 95 of 100 such experiments it holds the true one.
 
 # %%
 from scipy import stats
@@ -574,12 +574,12 @@ figures.draw_exponents(times, curves, law, rows)
 # %% [markdown]
 # Compare the columns. In three rows the measured exponent is *above* the law's, in the last by a quarter, and the
 # interval leaves the law out. It isn't noise. 3,000 modes are too few there: the loss of the missing ones, which would
-# have kept the curve up, is absent, the more so the smaller $a$ (a long tail) or $b$ (an early cut-off). Theory with 3,000
-# modes is inside all six intervals. The fits don't warn you: the last row's $R^2$, which is 1 for points exactly on a line,
-# is still above 0.99. Over a finite range, compare with finite theory.
+# have kept the curve up, is absent, the more so the smaller $a$ (a long tail) or $b$ (an early cut-off). Theory with
+# 3,000 modes is inside all six intervals. The fits don't warn you: the last row's $R^2$, which is 1 for points exactly
+# on a line, is still above 0.99. Over a finite range, compare with finite theory.
 #
-# What has this to do with scaling laws? It is a power law in *training time*, derived from a spectrum, in a model with a
-# fixed number of weights. Section 4.3 of the article asks for more; the next lesson takes that up.
+# What has this to do with scaling laws? It is a power law in *training time*, derived from a spectrum, in a model with
+# a fixed number of weights. Section 4.3 of the article asks for more; the next lesson takes that up.
 #
 # **You can stop here.** The claim is judged and the law derived. Sections 7 to 9 are three optional sections, on other
 # ways to step and on noise, and section 10 is an open exercise. Only the last of the takeaways needs them.
@@ -611,9 +611,9 @@ check("4.2.6", momentum_step)
 
 # %% [markdown]
 # From here on `course.descent.heavy_ball`. With the best step and the best momentum each step keeps
-# $\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$ of the error in the long run, where the best constant step without momentum keeps
-# $\frac{\kappa-1}{\kappa+1}$: the *square root* of the condition number. And on the power-law spectrum? Two kinds of
-# momentum: a constant 0.9, and one that grows with time, $m_t = t/(t+3)$.
+# $\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$ of the error in the long run, where the best constant step without momentum
+# keeps $\frac{\kappa-1}{\kappa+1}$: the *square root* of the condition number. And on the power-law spectrum? Two kinds
+# of momentum: a constant 0.9, and one that grows with time, $m_t = t/(t+3)$.
 
 # %%
 from course.descent import heavy_ball
@@ -644,23 +644,23 @@ assert abs(exponents["t / (t + 3)", "30 to 3,000"] / exponents["none", "30 to 3,
 # %% [markdown]
 # Constant momentum: after a while the exponent is the old one, and the gain is a constant factor, as if the step were
 # $1/(1-m) = 10$ times longer: the loss falls as $t^{-1/2}$, so ten times longer makes it $\sqrt{10}$ times smaller.
-# Growing momentum: over these two decades the exponent is 0.99 in place of 0.49, twice as large within its interval (the
-# last decade alone gives 1.02). We have measured this for one spectrum; we haven't derived it. The optimiser, then, is
-# part of an exponent in time.
+# Growing momentum: over these two decades the exponent is 0.99 in place of 0.49, twice as large within its interval
+# (the last decade alone gives 1.02). We have measured this for one spectrum; we haven't derived it. The optimiser,
+# then, is part of an exponent in time.
 #
 # ## 8 Adam, and TensorFlow's optimisers
 #
-# **Adam** (Kingma and Ba, 2015) gives each weight its own step: it divides the gradient, entry by entry, by the root of a
-# running mean of its square. A steep weight gets a short step, a shallow one a long step. In
-# full, with running means $\bar g$ of the gradient and $\bar s$ of its square, entry by entry and both from 0:
+# **Adam** (Kingma and Ba, 2015) gives each weight its own step: it divides the gradient, entry by entry, by the root of
+# a running mean of its square. A steep weight gets a short step, a shallow one a long step. In full, with running means
+# $\bar g$ of the gradient and $\bar s$ of its square, entry by entry and both from 0:
 #
 # $$\bar g \leftarrow \beta_1 \bar g + (1-\beta_1)\, g, \qquad \bar s \leftarrow \beta_2 \bar s + (1-\beta_2)\, g^2, \qquad
 # w \leftarrow w - \alpha\, \frac{\bar g/(1-\beta_1^t)}{\sqrt{\bar s/(1-\beta_2^t)} + \varepsilon},$$
 #
-# by default with $\beta_1 = 0.9$, $\beta_2 = 0.999$ and a tiny $\varepsilon$. The promise is that the condition number no
-# longer matters. Test it on bowls of ten weights with curvatures from 1 to $\kappa$: once with their
-# axes along the weights, once turned by a random rotation. (Gradient descent and the heavy ball can't tell
-# the two apart.) Each count is the median of five random starts.
+# by default with $\beta_1 = 0.9$, $\beta_2 = 0.999$ and a tiny $\varepsilon$. The promise is that the condition number
+# no longer matters. Test it on bowls of ten weights with curvatures from 1 to $\kappa$: once with their axes along the
+# weights, once turned by a random rotation. (Gradient descent and the heavy ball can't tell the two apart.) Each count
+# is the median of five random starts; plain descent stops at $\kappa = 1{,}000$, beyond which it takes too long.
 
 # %% alt="Steps to a 10,000 times smaller loss against the condition number, log-log. Gradient descent rises with slope 1, momentum with slope one half. Adam stays near 75 steps when the bowl's axes lie along the weights, and rises from 80 to about 750 when the bowl is turned."
 from course.descent import Bowl, adam, best_heavy_ball, best_step, first_below, steps_by_method
@@ -692,14 +692,15 @@ print(f"momentum, to a 10^16 times smaller loss: kappa^({distant_slope:.2f})")
 assert 0.5 < distant_slope < 0.55
 
 # %% [markdown]
-# Plain descent needs steps in proportion to $\kappa$. Momentum comes close to the root: a little above it, since the ball
-# first has to speed up, and closer the further it has to go. Adam keeps its promise where the valleys run along the weights: dividing each gradient entry by its own size undoes any
-# rescaling of a weight. On the turned bowls every weight feels the steep direction, there is nothing to tell them
-# apart by, and much of the advantage is gone. (Adam's step is 0.1 throughout, not tuned for each bowl.)
+# Plain descent needs steps in proportion to $\kappa$. Momentum comes close to the root: a little above it, since the
+# ball first has to speed up, and closer the further it has to go. Adam keeps its promise where the valleys run along
+# the weights: dividing each gradient entry by its own size undoes any rescaling of a weight. On the turned bowls every
+# weight feels the steep direction, there is nothing to tell them apart by, and much of the advantage is gone. (Adam's
+# step is 0.1 throughout, not tuned for each bowl.)
 #
 # Are these the optimisers that everyone uses? Let TensorFlow's take 100 steps on the same gradients. Keras
-# stores its settings in single precision, so take settings that are exact in it, such as 0.875. Adam's $\varepsilon$ only
-# guards against a division by zero, and Keras puts it in a slightly different place, so make it tiny.
+# stores its settings in single precision, so take settings that are exact in it, such as 0.875. Adam's $\varepsilon$
+# only guards against a division by zero, and Keras puts it in a slightly different place, so make it tiny.
 
 
 # %%
@@ -733,10 +734,10 @@ for name, (optimizer, ours) in pairs.items():
 #
 # In practice the gradient is computed on a random *mini-batch* of $B$ samples: right on average, with noise. Near the
 # minimum the true gradient vanishes and the noise doesn't, so a constant step never comes to rest. How high does it
-# hover? In a direction of curvature $\lambda$ with gradient noise of variance $v$, the mean square $q$ of the error settles
-# where one step leaves it as it is: $q = (1-\alpha\lambda)^2 q + \alpha^2 v$, so
-# $q \approx \alpha v/2\lambda$ for a small step. Its loss is $\tfrac12\lambda q = \alpha v/4$: the curvature cancels. Summed over
-# the directions, the excess loss hovers at $\tfrac\alpha4$ times the total variance of the gradient noise.
+# hover? In a direction of curvature $\lambda$ with gradient noise of variance $v$, the mean square $q$ of the error
+# settles where one step leaves it as it is: $q = (1-\alpha\lambda)^2 q + \alpha^2 v$, so $q \approx \alpha v/2\lambda$
+# for a small step. Its loss is $\tfrac12\lambda q = \alpha v/4$: the curvature cancels. Summed over the directions, the
+# excess loss hovers at $\tfrac\alpha4$ times the total variance of the gradient noise.
 
 # %% alt="Excess loss at which mini-batch descent hovers against the step size, log-log, over one and a half decades. The points with their intervals lie on the dashed line step / 4 times noise, except at the two largest steps, where they are 15 and 30 % above it."
 from course.descent import noise_floor
@@ -772,20 +773,22 @@ assert np.all(np.abs(floors[:4, 0] / predicted[:4] - 1) < 0.15) and floors[-1, 0
 figures.draw_noise(noise_steps, *floors.T, predicted)
 
 # %% [markdown]
-# Halve the step and the floor halves, and the way down takes twice as long. (At the two largest steps the floor is 15 and
-# 30 % higher than predicted: there the step is no longer small, and the noise itself grows with the error.) That is why training ends with ever
-# smaller steps, and why a loss measured with a constant step is a loss plus a floor: enough to bend a scaling law.
+# Halve the step and the floor halves, and the way down takes twice as long. (At the two largest steps the floor is 15
+# and 30 % higher than predicted: there the step is no longer small, and the noise itself grows with the error.) That is
+# why training ends with ever smaller steps, and why a loss measured with a constant step is a loss plus a floor: enough
+# to bend a scaling law.
 #
 # ## 10 Open: beat the best constant step
 #
-# On a bowl with curvatures between $\mu$ and $\lambda_{\max}$ the best *constant* step is $2/(\mu + \lambda_{\max})$. You
-# know the number of steps in advance, and nobody says that they must be equal, or that each must be below the limit.
+# On a bowl with curvatures between $\mu$ and $\lambda_{\max}$ the best *constant* step is $2/(\mu + \lambda_{\max})$.
+# You know the number of steps in advance, and nobody says that they must be equal, or that each must be below the
+# limit.
 
 # %% [markdown] exercise="4.2.7"
-# Choose `count` step sizes so that the loss of the worst curvature in the whole range from `smallest` to `largest` shrinks
-# at least three times as much as with the best constant step. `worst_case(steps, smallest, largest)`, imported below, gives
-# the factor by which your steps multiply it; try your ideas with it in a cell of your own. Many answers are right: a
-# formula, a search, or an experiment.
+# Choose `count` step sizes so that the loss of the worst curvature in the whole range from `smallest` to `largest`
+# shrinks at least three times as much as with the best constant step. `worst_case(steps, smallest, largest)`, imported
+# below, gives the factor by which your steps multiply it; try your ideas with it in a cell of your own. Many answers
+# are right: a formula, a search, or an experiment.
 
 # %% exercise="4.2.7"
 from course.descent import worst_case
