@@ -29,13 +29,13 @@ from course.widgets import explore, log_slider, slider
 # ## Predict first
 #
 # The data are 398 tumours (the others of the set are put aside), each described by 30 measurements of its cells.
-# Every measurement is rescaled to mean 0 and spread 1, and a column of ones is added for the bias: `X` has shape (398,
-# 31). The target is +1 for a benign tumour and −1 for a malignant one. A linear model $Xw$ is fitted by *least
+# Every measurement is rescaled to mean 0 and spread 1, and a column of ones is added for the bias: `X` has shape
+# (398, 31). The target is +1 for a benign tumour and −1 for a malignant one. A linear model $Xw$ is fitted by *least
 # squares*, with the loss $\frac{1}{2n}\sum_i (x_i \cdot w - y_i)^2$. Training starts at $w = 0$, where the loss is 0.5,
 # and makes 1,000 updates.
 #
-# With the step $\alpha = 0.149$ all goes well: the loss comes down to about 0.1. Now make the step 3 % longer, $\alpha
-# = 0.153$, and change nothing else. What is the loss after 1,000 updates? Commit to a number.
+# With the step $\alpha = 0.149$ all goes well: the loss comes down to about 0.1. Now make the step 3 % longer,
+# $\alpha = 0.153$, and change nothing else. What is the loss after 1,000 updates? Commit to a number.
 
 # %% prediction="loss"
 ### BEGIN SOLUTION
@@ -191,8 +191,8 @@ explore(
 #
 # $H$ is symmetric, so it has $d$ perpendicular directions $v_k$ that it only stretches: $H v_k = \lambda_k v_k$. These
 # *eigenvectors* are the axes of the bowl, and the *eigenvalues* $\lambda_k$ are the curvatures along them. Split the
-# error into its parts along these axes, $e = \sum_k c_k v_k$, and each part does what the single weight did: $c_k
-# \leftarrow (1 - \alpha\lambda_k)\, c_k$, undisturbed by the others. The steepest direction is the first to diverge:
+# error into its parts along these axes, $e = \sum_k c_k v_k$, and each part does what the single weight did:
+# $c_k \leftarrow (1 - \alpha\lambda_k)\, c_k$, undisturbed by the others. The steepest direction is the first to diverge:
 #
 # $$\text{stable if and only if}\quad \alpha < \frac{2}{\lambda_{\max}} .$$
 #
@@ -539,8 +539,8 @@ reveal(prediction_decade, curves[3000][at[100]] / curves[3000][at[1000]], "times
 # One spectrum proves little. Take six, and give each a random target: the errors $c_k$ are drawn from a normal
 # distribution with mean 0, their mean square being the $c_k^2$ above. `fit_exponent` fits a straight line to the
 # logarithms, here over the three decades from 10 to 10,000 steps. Twenty draws a spectrum show how much the exponent of
-# a single problem scatters. With their standard deviation $\sigma$, the 95 % interval of their mean is the mean $\pm\,
-# 2.09\,\sigma/\sqrt{20}$: in 95 of 100 such experiments it holds the true one.
+# a single problem scatters. With their standard deviation $\sigma$, the 95 % interval of their mean is the mean
+# $\pm\, 2.09\,\sigma/\sqrt{20}$: in 95 of 100 such experiments it holds the true one.
 
 # %%
 from scipy import stats
