@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import course.doctor
 from course import __version__, machine
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ def _print_json(value: Any) -> None:
 def doctor(args: argparse.Namespace) -> int:
     """Print the checks, each as soon as it is done."""
     found = []
-    for check in machine.checks():
+    for check in course.doctor.checks():
         found.append(check)
         if not args.json:
             print(check.line(), flush=True)
     if args.json:
-        _print_json({"ready": machine.ready(found), "checks": [vars(check) for check in found]})
+        _print_json({"ready": course.doctor.ready(found), "checks": [vars(check) for check in found]})
     else:
-        print(machine.verdict_line(found))
-    return 0 if machine.ready(found) else 1
+        print(course.doctor.verdict_line(found))
+    return 0 if course.doctor.ready(found) else 1
 
 
 # --- progress -------------------------------------------------------------------------------------
@@ -196,10 +197,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (_UserError, machine.CannotRunError) as error:
         print(f"course: {error}", file=sys.stderr)
         return 1
+    except ValueError as error:  # raised with a sentence for the reader, all over the package
+        if os.environ.get("COURSE_DEBUG"):
+            raise
+        print(f"course: {error}", file=sys.stderr)
+        return 1
     except Exception as error:
         if os.environ.get("COURSE_DEBUG"):
             raise
-        print(f"course: {machine._said(error)}. (COURSE_DEBUG=1 shows where.)", file=sys.stderr)
+        print(f"course: {machine.said(error)}. (COURSE_DEBUG=1 shows where.)", file=sys.stderr)
         return 1
 
 

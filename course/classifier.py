@@ -24,6 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from course.data.tabular import Split
 
+from course.inputs import whole
+
 __all__ = [
     "CoinFlipSweep",
     "LearningCurve",
@@ -460,12 +462,6 @@ def learning_curve(
 # --- yardsticks -----------------------------------------------------------------------------------
 
 
-def _whole(name: str, value: float, least: int = 1) -> int:
-    if value != int(value) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value}.")
-    return int(value)
-
-
 def probability_at_least(correct: int, n: int) -> float:
     """The chance that guessing gets at least `correct` of `n` fair coin flips right.
 
@@ -473,14 +469,14 @@ def probability_at_least(correct: int, n: int) -> float:
     """
     from scipy.stats import binom
 
-    return float(binom.sf(correct - 1, _whole("n", n), 0.5))
+    return float(binom.sf(correct - 1, whole("n", n), 0.5))
 
 
 def log10_probability_at_least(correct: int, n: int) -> float:
     """log10 of `probability_at_least`, also where the probability is too small for a float."""
     from scipy.stats import binom
 
-    n = _whole("n", n)
+    n = whole("n", n)
     if correct <= 0:
         return 0.0
     if correct > n:
@@ -496,7 +492,7 @@ def coin_flip_interval(n: int, level: float = 0.95) -> tuple[float, float]:
     """
     from scipy.stats import binom
 
-    n = _whole("n", n)
+    n = whole("n", n)
     if not 0 < level < 1:
         raise ValueError(f"level is a probability between 0 and 1; got {level}.")
     low, high = binom.ppf([(1 - level) / 2, (1 + level) / 2], n, 0.5)
@@ -520,7 +516,7 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, f
     """
     from scipy.stats import norm
 
-    n = _whole("n", n)
+    n = whole("n", n)
     if not 0 <= correct <= n:
         raise ValueError(f"correct must lie between 0 and n = {n}; got {correct}.")
     z = float(norm.ppf((1 + level) / 2))
@@ -553,7 +549,7 @@ def log10_linear_labellings(n: int, parameters: int) -> float:
     """
     from scipy.special import gammaln, logsumexp
 
-    n, k = _whole("n", n), _whole("parameters", parameters)
+    n, k = whole("n", n), whole("parameters", parameters)
     i = np.arange(min(k, n))
     log_binomial = gammaln(n) - gammaln(i + 1) - gammaln(n - i)
     return float((math.log(2) + logsumexp(log_binomial)) / math.log(10))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
+from course.inputs import finite, positive, whole
 from course.losses import binary_cross_entropy, logistic_gradient
 
 __all__ = [
@@ -58,36 +59,14 @@ Gradient = Callable[[Array], Any]
 # --- reading what came in -------------------------------------------------------------------------
 
 
-def _array(name: str, value: ArrayLike) -> Array:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} cannot be read as an array of numbers: {error}") from error
-    if array.size == 0 or not np.isfinite(array).all():
-        raise ValueError(f"{name} must hold at least one number, all of them finite.")
-    return array
-
-
-def _whole(name: str, value: Any, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} is a whole number of at least {least}; got {value!r}.")
-    return int(value)
-
-
 def _each_step(name: str, value: float | Sequence[float] | Array, steps: int) -> list[float]:
     """A number, or one number for each step, as a list of `steps` numbers."""
-    array = _array(name, value) if steps or np.ndim(value) == 0 else np.zeros(0)
+    array = finite(name, value) if steps or np.ndim(value) == 0 else np.zeros(0)
     if array.ndim == 0:
         return [float(array)] * steps
     if array.shape != (steps,):
         raise ValueError(f"{name} is one number, or one for each of the {steps} steps; got shape {array.shape}.")
     return [float(number) for number in array]
-
-
-def _positive(name: str, value: float) -> float:
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a positive number; got {value!r}.")
-    return float(value)
 
 
 class _Path:
@@ -126,8 +105,8 @@ def gradient_descent(
     numbers, only those points are kept: (len(keep), d). The start is left as it was.
     Raises ValueError when an input can't be read or `steps` is no whole number.
     """
-    count = _whole("steps", steps)
-    w = _array("start", start)
+    count = whole("steps", steps, 0)
+    w = finite("start", start)
     sizes = _each_step("step", step, count)
     path = _Path(w, count, keep)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -150,8 +129,8 @@ def heavy_ball(
     Polyak (1964), and Keras' `SGD(momentum=...)`. Arguments and result as in `gradient_descent`;
     momentum: one number, or one for each step. Lesson 4.2.
     """
-    count = _whole("steps", steps)
-    w = _array("start", start)
+    count = whole("steps", steps, 0)
+    w = finite("start", start)
     sizes, betas = _each_step("step", step, count), _each_step("momentum", momentum, count)
     path = _Path(w, count, keep)
     previous = w
@@ -176,8 +155,8 @@ def adam(
 
     Kingma and Ba (2015), Algorithm 1. Arguments and result as in `gradient_descent`. Lesson 4.2.
     """
-    count = _whole("steps", steps)
-    w = _array("start", start)
+    count = whole("steps", steps, 0)
+    w = finite("start", start)
     sizes = _each_step("step", step, count)
     path = _Path(w, count, keep)
     mean, square = np.zeros_like(w), np.zeros_like(w)
@@ -201,7 +180,7 @@ class Bowl:
     hessian: Array
 
     def __post_init__(self) -> None:
-        H = _array("hessian", self.hessian)
+        H = finite("hessian", self.hessian)
         if H.ndim != 2 or H.shape[0] != H.shape[1] or not np.allclose(H, H.T):
             raise ValueError(f"hessian must be a symmetric matrix (d, d); got shape {H.shape}.")
         object.__setattr__(self, "hessian", H)
@@ -209,7 +188,7 @@ class Bowl:
     @classmethod
     def from_curvatures(cls, curvatures: ArrayLike, degrees: float = 0.0) -> Bowl:
         """A bowl with these curvatures along the axes; the first two axes turned by `degrees`."""
-        values = np.atleast_1d(_array("curvatures", curvatures))
+        values = np.atleast_1d(finite("curvatures", curvatures))
         turn = np.eye(len(values))
         if degrees:
             c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
@@ -230,7 +209,7 @@ class Bowl:
 
 def _curvatures(hessian: ArrayLike) -> Array:
     """Eigenvalues, increasing, of a symmetric matrix (d, d); a vector (d,) holds them already."""
-    H = np.atleast_1d(_array("hessian", hessian))
+    H = np.atleast_1d(finite("hessian", hessian))
     if H.ndim == 1:
         return np.sort(H)
     if H.ndim != 2 or H.shape[0] != H.shape[1] or not np.allclose(H, H.T, rtol=1e-8, atol=1e-10 * np.abs(H).max()):
@@ -250,7 +229,7 @@ def least_squares_hessian(X: ArrayLike) -> Array:
 
     Raises ValueError when X is not (n, d).
     """
-    x = _array("X", X)
+    x = finite("X", X)
     if x.ndim != 2:
         raise ValueError(f"X must be (n, d), a row for each sample; got shape {x.shape}.")
     return np.asarray(x.T @ x / len(x))
@@ -270,7 +249,7 @@ def logistic_hessian(w: ArrayLike, X: ArrayLike) -> Array:
 
     Raises ValueError when the shapes of w (d,) and X (n, d) do not match. Lesson 4.2.
     """
-    x, weights = _array("X", X), _array("w", w)
+    x, weights = finite("X", X), finite("w", w)
     if x.ndim != 2 or weights.shape != x.shape[1:]:
         raise ValueError(f"X must be (n, d) and w (d,); got shapes {x.shape} and {weights.shape}.")
     p = special.expit(x @ weights)
@@ -282,7 +261,7 @@ def largest_stable_step(hessian: ArrayLike) -> float:
 
     hessian: (d, d), or the curvatures (d,). Raises ValueError when no curvature is positive.
     """
-    return 2.0 / _positive("The largest curvature", float(_curvatures(hessian)[-1]))
+    return 2.0 / positive("The largest curvature", float(_curvatures(hessian)[-1]))
 
 
 def best_step(hessian: ArrayLike) -> float:
@@ -326,8 +305,8 @@ def chebyshev_steps(count: int, smallest: float, largest: float) -> Array:
     The inverse roots of the Chebyshev polynomial stretched over the interval (Young 1953), in an
     order that keeps rounding errors small: small and large steps alternate. Lesson 4.2.
     """
-    number = _whole("count", count, 1)
-    low, high = _positive("smallest", smallest), _positive("largest", largest)
+    number = whole("count", count)
+    low, high = positive("smallest", smallest), positive("largest", largest)
     if low > high:
         raise ValueError("smallest must not exceed largest.")
     roots = np.cos(np.pi * (2 * np.arange(number) + 1) / (2 * number))
@@ -341,7 +320,7 @@ def worst_case(steps: ArrayLike, smallest: float, largest: float, points: int = 
     curvature lies in [smallest, largest]; below 1 they help every direction. Lesson 4.2.
     """
     sizes = np.atleast_1d(np.asarray(steps, dtype=np.float64))
-    curvatures = np.geomspace(_positive("smallest", smallest), _positive("largest", largest), points)
+    curvatures = np.geomspace(positive("smallest", smallest), positive("largest", largest), points)
     curvatures = np.union1d(curvatures, np.linspace(smallest, largest, points))
     with np.errstate(all="ignore"):
         return float(np.max(np.prod(1 - np.outer(curvatures, sizes), axis=1) ** 2))
@@ -352,7 +331,7 @@ def stability_threshold(works: Callable[[float], bool], low: float, high: float,
 
     Raises ValueError when it does not work at `low` or still works at `high`. Lesson 4.2.
     """
-    low, high = _positive("low", low), _positive("high", high)
+    low, high = positive("low", low), positive("high", high)
     if not works(low) or works(high):
         raise ValueError(f"works must be true at low = {low:g} and false at high = {high:g}; widen the range.")
 
@@ -371,7 +350,7 @@ def least_squares_threshold(X: ArrayLike, y: ArrayLike, steps: int = 2000) -> fl
     """
     H = least_squares_hessian(X)
     h = -least_squares_gradient(np.zeros(len(H)), X, y)  # the gradient is H w - h
-    count = _whole("steps", steps, 20)
+    count = whole("steps", steps, 20)
 
     def still_falls(step: float) -> bool:
         kept = [count - count // 20, count]
@@ -390,7 +369,7 @@ def logistic_minimum(X: ArrayLike, y: ArrayLike) -> Array:
     X: (n, d); y: (n,), 0 or 1. A finite minimum is needed: labels that a plane separates have none.
     Raises ValueError when none is found. Lesson 4.2.
     """
-    x, labels = _array("X", X), _array("y", y)
+    x, labels = finite("X", X), finite("y", y)
     fit = optimize.minimize(
         lambda w: binary_cross_entropy(x @ w, labels),
         np.zeros(x.shape[1]),
@@ -412,7 +391,7 @@ def logistic_threshold(X: ArrayLike, y: ArrayLike) -> float:
     along it is smaller after 25 steps than after 5. X: (n, d); y: (n,), 0 or 1. The search starts from
     0.8 and 1.4 times the `largest_stable_step` at the minimum.
     """
-    x, labels = _array("X", X), _array("y", y)
+    x, labels = finite("X", X), finite("y", y)
     centre = logistic_minimum(x, labels)
     curvatures, axes = np.linalg.eigh(logistic_hessian(centre, x))
     steepest = axes[:, -1]
@@ -456,7 +435,7 @@ def steps_by_method(kappa: float, trials: int = 5, seed: int = 6, share: float =
     found: dict[str, list[float]] = {
         name: [] for name in ("gradient descent", "momentum", "Adam, turned", "Adam, axes")
     }
-    for _ in range(_whole("trials", trials, 1)):
+    for _ in range(whole("trials", trials)):
         start = rng.normal(size=10)
         turn = stats.ortho_group.rvs(10, random_state=rng)  # a random rotation
         turned = Bowl(turn @ np.diag(curvatures) @ turn.T)
@@ -485,12 +464,12 @@ def power_law_modes(
     curvatures (modes,) and errors (modes,), or (draws, modes) with `draws`. Needs a > 1 (else the
     loss grows without limit as modes are added) and b > 0; raises ValueError otherwise. Lesson 4.2.
     """
-    count = _whole("modes", modes, 1)
+    count = whole("modes", modes)
     time_exponent(a, b)
     k = np.arange(1, count + 1, dtype=np.float64)
     curvatures, errors = k**-b, k ** ((b - a) / 2)
     if rng is not None:
-        shape = (count,) if draws is None else (_whole("draws", draws, 1), count)
+        shape = (count,) if draws is None else (whole("draws", draws), count)
         errors = errors * rng.standard_normal(shape)
     return curvatures, errors
 
@@ -500,10 +479,10 @@ def mode_losses(curvatures: ArrayLike, errors: ArrayLike, step: float, times: Ar
 
     curvatures and errors: (K,); times: (T,). Returns (T, K). Lesson 4.2.
     """
-    lam, c = _array("curvatures", curvatures), _array("errors", errors)
+    lam, c = finite("curvatures", curvatures), finite("errors", errors)
     if lam.ndim != 1 or c.shape != lam.shape:
         raise ValueError(f"curvatures and errors must both be (K,); got shapes {lam.shape} and {c.shape}.")
-    t = np.atleast_1d(_array("times", times))
+    t = np.atleast_1d(finite("times", times))
     with np.errstate(over="ignore"):
         return np.asarray(0.5 * lam * c**2 * np.abs(1 - step * lam) ** (2 * t[:, None]))
 
@@ -528,7 +507,7 @@ def asymptotic_loss(a: float, b: float, step: float, times: ArrayLike) -> Array:
     with s = `time_exponent(a, b)`. Lesson 4.2 derives it.
     """
     s = time_exponent(a, b)
-    return np.asarray(special.gamma(s) / (2 * b) * (2 * step * _array("times", times)) ** -s)
+    return np.asarray(special.gamma(s) / (2 * b) * (2 * step * finite("times", times)) ** -s)
 
 
 @dataclass(frozen=True)
@@ -548,7 +527,7 @@ def fit_exponent(times: ArrayLike, losses: ArrayLike) -> ExponentFit:
 
     times and losses: (T,), positive, T >= 3. Raises ValueError otherwise.
     """
-    t, loss = _array("times", times), _array("losses", losses)
+    t, loss = finite("times", times), finite("losses", losses)
     if t.ndim != 1 or t.shape != loss.shape or len(t) < 3 or (t <= 0).any() or (loss <= 0).any():
         raise ValueError("times and losses must be two vectors of the same three or more positive numbers.")
     line = stats.linregress(np.log(t), np.log(loss))
@@ -564,4 +543,4 @@ def noise_floor(step: float, gradient_variance: float) -> float:
     """step / 4 * gradient_variance: the excess loss at which a small constant step hovers when every
     gradient carries noise whose variances, summed over the coordinates, are `gradient_variance`. Lesson 4.2.
     """
-    return _positive("step", step) / 4 * _positive("gradient_variance", gradient_variance)
+    return positive("step", step) / 4 * positive("gradient_variance", gradient_variance)

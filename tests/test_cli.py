@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from course import __main__ as cli
-from course import __version__, lessons, machine
-from course.machine import Check
+from course import __version__, doctor, lessons, machine
+from course.doctor import Check
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ MINOR = Check("Progress", False, "not saved", "Progress cannot be saved: do this
 
 @pytest.mark.parametrize(("checks", "status"), [([GOOD], 0), ([GOOD, MINOR], 0), ([GOOD, BAD], 1)])
 def test_doctor_prints_a_line_each_and_says_whether_the_lessons_can_run(monkeypatch, capsys, checks, status):
-    monkeypatch.setattr(machine, "checks", lambda: iter(checks))
+    monkeypatch.setattr(doctor, "checks", lambda: iter(checks))
     got, out, err = run(capsys, "doctor")
     assert (got, err) == (status, "")
     lines = out.strip().splitlines()
@@ -91,7 +91,7 @@ def test_doctor_prints_a_line_each_and_says_whether_the_lessons_can_run(monkeypa
 
 
 def test_doctor_as_json(monkeypatch, capsys):
-    monkeypatch.setattr(machine, "checks", lambda: iter([GOOD, BAD]))
+    monkeypatch.setattr(doctor, "checks", lambda: iter([GOOD, BAD]))
     status, out, _ = run(capsys, "doctor", "--json")
     found = json.loads(out)
     assert status == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,15 +12,7 @@ import numpy as np
 import pytest
 
 from course import machine
-from course.machine import CannotRunError, Check, Measurement
-
-FACTS = {
-    "tensorflow": "2.21.0",
-    "keras": "3.15.1",
-    "gpus": [],
-    "threads": 0,
-    "rate": {"median": 400.0, "low": 390.0, "high": 410.0, "unit": "GFLOP/s", "repeats": 9},
-}
+from course.machine import CannotRunError, Measurement
 
 
 def one_sentence(text: str) -> bool:
@@ -255,167 +246,6 @@ def test_the_small_training_gives_one_time_a_repeat():
     times = machine.small_training_seconds(steps=2, repeats=3)
     assert len(times) == 3
     assert all(0 < time < 30 for time in times)
-
-
-# --- the checks -----------------------------------------------------------------------------------
-
-
-def everything_fine(monkeypatch, tmp_path):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    monkeypatch.setattr(machine, "tensorflow_facts", lambda seconds: FACTS)
-    monkeypatch.setattr(machine, "memory", lambda: (16.0, 8.0))
-    monkeypatch.setattr(machine, "kernel_program", lambda: sys.executable)
-
-
-def test_all_is_well(monkeypatch, tmp_path):
-    everything_fine(monkeypatch, tmp_path)
-    found = list(machine.checks())
-    assert [check.name for check in found] == [
-        "Python", "Packages", "TensorFlow", "GPU", "Memory", "Disk", "Threads", "Speed", "Jupyter", "Progress"
-    ]  # fmt: skip
-    assert all(check.ok for check in found), found
-    assert machine.ready(found)
-    assert machine.verdict_line(found) == "The lessons can run on this machine."
-    assert all("\n" not in check.line() and check.line().startswith("OK") for check in found)
-
-
-def test_with_a_wrong_python_nothing_else_is_said(monkeypatch):
-    monkeypatch.setattr(machine, "python_problem", lambda: "Python 3.8 is too old: install another.")
-    found = list(machine.checks())
-    assert [check.name for check in found] == ["Python"]
-    assert not machine.ready(found)
-
-
-@pytest.mark.parametrize("error", [CannotRunError("TensorFlow is not installed: do this."), RuntimeError("odd\nthing")])
-def test_without_tensorflow_the_lessons_cannot_run(monkeypatch, tmp_path, error):
-    def fails(seconds):
-        raise error
-
-    everything_fine(monkeypatch, tmp_path)
-    monkeypatch.setattr(machine, "tensorflow_facts", fails)
-    found = {check.name: check for check in machine.checks()}
-    assert not found["TensorFlow"].ok
-    assert one_sentence(found["TensorFlow"].advice)
-    assert "Speed" not in found
-    assert "GPU" not in found
-    assert found["Memory"].ok
-    assert not machine.ready(list(found.values()))
-
-
-def test_a_gpu_is_named_and_none_is_fine():
-    assert machine.check_gpu(["NVIDIA Something"]).text == "NVIDIA Something"
-    none = machine.check_gpu([])
-    assert none.ok
-    assert "run on the CPU" in none.text
-
-
-@pytest.mark.parametrize(("total", "available", "words"), [(1.0, 0.5, "larger machine"), (8.0, 0.9, "close other")])
-def test_little_memory_is_said(monkeypatch, total, available, words):
-    monkeypatch.setattr(machine, "memory", lambda: (total, available))
-    check = machine.check_memory()
-    assert not check.ok
-    assert check.needed
-    assert words in check.advice
-
-
-def test_a_full_disk_is_said_but_the_lessons_can_run(monkeypatch):
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda where: type("Usage", (), {"free": 10_000_000}))
-    check = machine.check_disk()
-    assert not check.ok
-    assert machine.ready([check])
-    assert "could be better" in machine.verdict_line([check])
-
-
-def test_a_slow_machine_is_told_so():
-    slow = machine.check_rate(Measurement(3.0, 2.0, 4.0, "GFLOP/s", 7))
-    assert not slow.ok
-    assert not slow.needed
-    assert "slow" in slow.advice
-
-
-def test_packages_missing_and_too_old_are_named():
-    check = machine.check_packages(["numpy>=99.0", "surely-not-there>=1", "scipy>=1.0", 'pytest>=99; extra == "test"'])
-    assert not check.ok
-    assert "numpy" in check.text
-    assert "older than 99.0" in check.text
-    assert "surely-not-there is missing" in check.text
-    assert "pytest" not in check.text
-
-
-def test_progress_that_cannot_be_saved_does_not_stop_the_lessons(monkeypatch, tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    monkeypatch.setenv("COURSE_HOME", str(blocked))
-    check = machine.check_progress()
-    assert not check.ok
-    assert machine.ready([check])
-    assert "COURSE_HOME" in check.advice
-
-
-def test_a_kernel_without_the_package_is_found(monkeypatch, tmp_path):
-    other = tmp_path / "python"
-    other.write_text("#!/bin/sh\nexit 1\n")
-    other.chmod(0o755)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.setattr(machine, "kernel_program", lambda: str(other))
-    check = machine.check_jupyter()
-    assert not check.ok
-    assert str(other) in check.text
-
-
-def test_a_check_that_breaks_becomes_a_line(monkeypatch, tmp_path):
-    def breaks():
-        raise OSError("no such thing")
-
-    everything_fine(monkeypatch, tmp_path)
-    monkeypatch.setattr(machine, "memory", breaks)
-    memory = next(check for check in machine.checks() if check.name == "Memory")
-    assert not memory.ok
-    assert "no such thing" in memory.text
-
-
-@pytest.mark.parametrize(
-    ("code", "word"), [(-4, "AVX"), (-9, "memory"), (-11, "SIGSEGV"), (-250, "signal 250"), (3, "status 3")]
-)
-def test_a_tensorflow_that_crashes_takes_nobody_with_it(monkeypatch, code, word):
-    assert word in machine._crash(code)
-    crashed = subprocess.CompletedProcess([], code, stdout="", stderr="noise")
-    monkeypatch.setattr(machine.subprocess, "run", lambda *args, **kwargs: crashed)
-    with pytest.raises(CannotRunError, match=word):
-        machine._ask(0.1)
-
-
-def test_a_tensorflow_that_never_comes_is_given_up(monkeypatch):
-    def waits(*args, **kwargs):
-        raise subprocess.TimeoutExpired("python", 180)
-
-    monkeypatch.setattr(machine.subprocess, "run", waits)
-    with pytest.raises(CannotRunError, match="180 s"):
-        machine._ask(0.1)
-
-
-def test_a_second_python_is_asked_and_answers(monkeypatch):
-    answer = "some noise\n" + json.dumps(FACTS) + "\n"
-    done = subprocess.CompletedProcess([], 0, stdout=answer, stderr="")
-    monkeypatch.setattr(machine.subprocess, "run", lambda *args, **kwargs: done)
-    assert machine._ask(0.1) == FACTS
-
-
-def test_the_report_is_a_table_that_shows_no_path(monkeypatch, tmp_path):
-    everything_fine(monkeypatch, tmp_path)
-    report = machine.doctor()
-    assert report.ready
-    html = report._repr_html_()
-    assert html.count("<tr>") == len(report.checks) == 10
-    assert str(tmp_path) not in html + str(report)
-    assert str(tmp_path) in report.checks[-1].line()
-    bad = machine.Report((Check("<b>", False, "a & b", "Do this."),))
-    assert "&lt;b&gt;" in bad._repr_html_()
-    assert not bad.ready
-
-
-def test_cores_are_those_of_this_process():
-    assert 0 < machine.cores() <= (os.cpu_count() or 1)
 
 
 # --- the lesson's figure --------------------------------------------------------------------------

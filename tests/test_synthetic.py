@@ -56,9 +56,9 @@ def test_the_same_generator_gives_the_same_data():
 @pytest.mark.parametrize(
     ("call", "word"),
     [
-        (lambda rng: synthetic.coin_flips(0, 2, rng), "n is"),
-        (lambda rng: synthetic.coin_flips(5, 2.5, rng), "d is"),
-        (lambda rng: synthetic.coin_flips(True, 2, rng), "n is"),
+        (lambda rng: synthetic.coin_flips(0, 2, rng), "n must be"),
+        (lambda rng: synthetic.coin_flips(5, 2.5, rng), "d must be"),
+        (lambda rng: synthetic.coin_flips(True, 2, rng), "n must be"),
         (lambda rng: synthetic.coin_flips(5, 2, 7), "Generator"),
         (lambda rng: synthetic.logistic(5, [[1.0]], rng), "weights"),
         (lambda rng: synthetic.logistic(5, [], rng), "weights"),

@@ -12,14 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course.inputs import whole
+
 __all__ = ["coin_flips", "least_squares", "logistic"]
-
-
-def _whole(value: Any, name: str) -> int:
-    """`value` as an int when it is a whole number of at least 1, else a ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} is a whole number of at least 1; got {value!r}.")
-    return int(value)
 
 
 def _vector(weights: ArrayLike) -> NDArray[np.float64]:
@@ -43,7 +38,7 @@ def coin_flips(n: int, d: int, rng: np.random.Generator) -> tuple[NDArray[np.flo
     of X. No classifier is right more than half the time on fresh samples, and the smallest possible
     loss is log 2 = 0.693 nats. Raises ValueError when n or d is not a whole number of at least 1.
     """
-    n, d, rng = _whole(n, "n"), _whole(d, "d"), _generator(rng)
+    n, d, rng = whole("n", n), whole("d", d), _generator(rng)
     return rng.random((n, d)), rng.integers(0, 2, size=n, dtype=np.int64)
 
 
@@ -55,7 +50,7 @@ def logistic(n: int, weights: ArrayLike, rng: np.random.Generator) -> tuple[NDAr
     `course.linear.irreducible_loss(|weights|)`. Raises ValueError when n is not a whole number of at
     least 1 or weights is not a vector of finite numbers.
     """
-    n, w, rng = _whole(n, "n"), _vector(weights), _generator(rng)
+    n, w, rng = whole("n", n), _vector(weights), _generator(rng)
     X = rng.standard_normal((n, w.size))
     probability = 0.5 * (1.0 + np.tanh(0.5 * (X @ w)))  # the sigmoid, safe for every logit
     return X, (rng.random(n) < probability).astype(np.int64)
@@ -71,7 +66,7 @@ def least_squares(
     irreducible mean squared error is sigma**2. Raises ValueError when n is not a whole number of at
     least 1, weights is not a vector of finite numbers, or sigma is negative or not finite.
     """
-    n, w, rng = _whole(n, "n"), _vector(weights), _generator(rng)
+    n, w, rng = whole("n", n), _vector(weights), _generator(rng)
     if not (math.isfinite(sigma) and sigma >= 0):
         raise ValueError(f"sigma is a finite standard deviation, 0 or more; got {sigma!r}.")
     X = rng.standard_normal((n, w.size))

@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from course import check, machine, reveal, verdict
+from course import check, doctor, machine, reveal, verdict
 from course.widgets import explore, log_slider
 from course.widgets.setup import draw_overhead
 
@@ -31,7 +31,7 @@ from course.widgets.setup import draw_overhead
 # The course's *doctor* looks at your machine.
 
 # %%
-machine.doctor()
+doctor.report()
 
 # %% [markdown]
 # A line that is fine says **OK**. A line that is not says **!!** and what to do about it. A missing GPU is fine:
