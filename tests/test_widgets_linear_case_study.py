@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from course import linear, toy_laws
 from course.widgets import linear_case_study as figures
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
 
 
 def titles(fig):
@@ -48,3 +42,25 @@ def test_decades_and_laws():
     assert figures.draw_decades(ratios, ratios).axes
     fig = figures.draw_laws([toy_laws.measure(law) for law in toy_laws.laws("test")])
     assert fig.axes[1].get_yticklabels()[0].get_text() == "Zipf keys, alpha = 0.5"
+
+
+@pytest.mark.parametrize(
+    ("points", "k", "said"), [(2, 1, "N = 2,"), (32, 2, "N = 32^2 = 1,024"), (64, 3, "N = 64^3 = 262,144")]
+)
+def test_grid(points, k, said):
+    assert said in titles(figures.draw_grid(points, k))
+
+
+def test_the_grid_s_fit_is_a_fit_of_the_curve_beside_it():
+    curve, fit = figures.draw_grid(64, 1).axes[0].lines
+    at_knots = np.interp(fit.get_xdata(), curve.get_xdata(), curve.get_ydata())
+    assert np.abs(at_knots - fit.get_ydata()).max() < 0.01
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(10, 0.2), (1000, 0.5), (100_000, 2.0)])
+def test_keys(n, alpha):
+    fig = figures.draw_keys(n, alpha)
+    assert titles(fig)
+    if (n, alpha) == (1000, 0.5):
+        words = titles(fig) + " ".join(text.get_text() for ax in fig.axes for text in ax.texts)
+        assert "52 keys" in words

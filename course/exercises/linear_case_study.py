@@ -335,6 +335,18 @@ _SLOPE_MISTAKES = (
         "A line has two numbers, slope and intercept, so len(x) - 2 degrees of freedom are left for Student's t.",
     ),
     Mistake(
+        "t with n",
+        lambda x, y: _fit(np.log(x), np.log(y), factor=float(stats.t.ppf(0.975, len(x)))),
+        "You gave Student's t a degree of freedom for every point. A line fits two numbers to them, slope and "
+        "intercept, and each uses one up: len(x) - 2.",
+    ),
+    Mistake(
+        "divided by root n",
+        lambda x, y: _fit(np.log(x), np.log(y), factor=float(stats.t.ppf(0.975, len(x) - 2)) / math.sqrt(len(x))),
+        "You divided the standard error by the root of the number of points. That turns the standard deviation of "
+        "single draws into the standard error of their mean; `.stderr` is the slope's standard error already.",
+    ),
+    Mistake(
         "no logarithms",
         lambda x, y: _fit(x, y),
         "That is the slope on plain axes, in loss per sample. The exponent is the slope of log y against log x.",

@@ -1,4 +1,4 @@
-"""Figures of lesson 4.3: the floor against the signal, the spread of fits, two decades of n, nine laws."""
+"""Figures of lesson 4.3: the floor against the signal, the spread of fits, two decades of n, two toys, nine laws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special, stats
 
-from course import linear, plots
+from course import linear, plots, toy_laws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Ratios = dict[int, tuple[float, float, float]]
 
-__all__ = ["draw_decades", "draw_floor", "draw_laws", "draw_signal", "draw_spread"]
+__all__ = ["draw_decades", "draw_floor", "draw_grid", "draw_keys", "draw_laws", "draw_signal", "draw_spread"]
 
 RULE_MARKS = {"gradient descent": "o", "momentum": "^", "Adam": "D", "exact": "x"}
 LAW_COLOURS = ("pink", "orange", "pink", "orange", "blue", "blue", "green", "green", "green")
@@ -86,7 +86,12 @@ def draw_spread(n: int = 1000, d: int = 10) -> Figure:
     step = np.log(bins[1] / bins[0])
     plots.theory(left, grid, stats.chi2.pdf(2 * n * grid, d) * 2 * n * grid * step)
     left.axvline(predicted, color=plots.COLOURS["black"], linewidth=1)
-    left.set(xscale="log", xlabel="excess loss (nats)", ylabel="share of data sets", xlim=(grid[0], grid[-1]))
+    left.set(
+        xscale="log",
+        xlabel="excess loss (nats); end bars: and beyond",
+        ylabel="share of data sets",
+        xlim=(grid[0], grid[-1]),
+    )
     top = max(left.get_ylim()[1], 0.1) * 1.18
     left.set_ylim(0, top)
     left.annotate("mean in theory, d/(2n)", (predicted, top), xytext=(5, -13), textcoords="offset points", fontsize=10)
@@ -166,20 +171,96 @@ def draw_floor(floor: float = 0.0) -> Figure:
         line = linear.log_log_slope(n[ok], rest[ok])
         fitted = np.exp(np.log(rest[ok]).mean() + line.slope * (np.log(n[ok]) - np.log(n[ok]).mean()))
         plots.theory(ax, n[ok], fitted)
-        ax.set_title(f"Floor subtracted {floor:.3f}: slope {line.slope:.3f}, R² = {line.r_squared:.4f}")
+        ax.set_title(f"Floor subtracted {floor:.4f}: slope {line.slope:.3f}, R² = {line.r_squared:.4f}")
     plots.measured(ax, n[ok], rest[ok])
     ax.set(
         xscale="log",
         yscale="log",
         xlim=(80, 12_500),
-        ylim=(2e-4, 1),
+        ylim=(5e-6, 1),
         xlabel="samples n",
         ylabel="loss minus the floor subtracted (nats)",
     )
-    note = f"true floor E = {truth:.3f} nats, true exponent 1"
+    note = f"true floor E = {truth:.4f} nats, true exponent 1"
     if (~ok).any():
         note += f"\n{(~ok).sum()} of {len(n)} points lie below this floor and are lost"
     ax.text(0.03, 0.06, note, transform=ax.transAxes, fontsize=10)
+    return fig
+
+
+def draw_grid(points: int = 8, k: int = 1) -> Figure:
+    """A wave fitted by straight pieces between `points` points (left); squared error against weights N (right)."""
+    points, k = int(points), int(k)
+    problem = toy_laws.grid_problem(points, 1, np.random.default_rng(1), k=1)
+    phase = np.random.default_rng(1).uniform(0, 2 * np.pi, size=2)  # as grid_problem draws them
+    x = np.linspace(0, 1, 601)
+    wave = sum(np.cos(2 * np.pi * f * x + angle) for f, angle in zip((1, 2), phase, strict=True))
+    fig, (left, right) = plots.figure(columns=2, width=9.6, height=4.0)
+    left.plot(x, wave, color=plots.COLOURS["grey"], linewidth=3, alpha=0.6)
+    knots = np.arange(points + 1) / points
+    left.plot(knots, np.append(problem.exact[0], problem.exact[0, 0]), "o-", color=plots.COLOURS["green"], markersize=4)
+    left.set(xlabel="place, in one dimension", ylabel="height", xlim=(0, 1))
+    left.set_title(f"{points} weights on one axis: spacing 1/{points}")
+
+    sides = np.arange(8, 65, 8)
+    for dimensions, marker in ((1, "o"), (2, "s"), (3, "D")):
+        error = toy_laws.grid_theory(sides, dimensions)
+        chosen = dimensions == k
+        right.plot(
+            sides.astype(float) ** dimensions,
+            error,
+            color=plots.COLOURS["green"],
+            linestyle="--",
+            linewidth=2 if chosen else 1,
+            alpha=1 if chosen else 0.5,
+        )
+        right.plot(
+            float(points) ** dimensions,
+            float(toy_laws.grid_theory(points, dimensions)),
+            marker,
+            color=plots.COLOURS["green" if chosen else "grey"],
+            markersize=10 if chosen else 6,
+        )
+        plots.label(
+            right, float(sides[-1]) ** dimensions, error[-1], f"k = {dimensions}", colour="green", offset=(-12, -15)
+        )
+    right.set(xscale="log", yscale="log", xlim=(5, 1e6), ylim=(3e-7, 6e-2))
+    right.set(xlabel="weights N", ylabel="squared error, theory")
+    power = "" if k == 1 else f" = {points}^{k}"
+    error_here = float(toy_laws.grid_theory(points, k))
+    right.set_title(f"k = {k}: N{power} = {points**k:,}, error {error_here:.1e}")
+    return fig
+
+
+@lru_cache(maxsize=32)
+def _unseen(alpha: float) -> tuple[Any, Any, Any]:
+    n = np.geomspace(100, 10_000, 9)
+    p = toy_laws.zipf(alpha, 200_000)
+    return p, n, toy_laws.keys_theory(n, p)
+
+
+def draw_keys(n: float = 1000, alpha: float = 0.5) -> Figure:
+    """Zipf frequencies of keys with the level 1/n (left); the share of samples with an unknown key (right)."""
+    p, sizes, unseen = _unseen(round(float(alpha), 3))
+    n = round(n)
+    known = int((p > 1 / n).sum())
+    fig, (left, right) = plots.figure(columns=2, width=9.6, height=4.0)
+    number = np.arange(1, len(p) + 1)
+    left.plot(number[:known], p[:known], color=plots.COLOURS["pink"], linewidth=3)
+    left.plot(number[known:], p[known:], color=plots.COLOURS["grey"], linewidth=1.5)
+    left.axhline(1 / n, color=plots.COLOURS["black"], linewidth=1)
+    plots.label(left, 9e3, 1 / n, "frequency 1/n", offset=(-12, 4))
+    left.set(xscale="log", yscale="log", xlim=(0.8, 1e5), ylim=(1e-7, 2), xlabel="key number k", ylabel="frequency")
+    left.set_title(f"{known} keys are more frequent than 1/n")
+    slope = -linear.log_log_slope(sizes, unseen).slope
+    here = float(toy_laws.keys_theory([n], p)[0])
+    plots.theory(right, sizes, unseen, colour="pink")
+    right.plot(n, here, "o", color=plots.COLOURS["pink"], markersize=9)
+    right.set(xscale="log", yscale="log", xlim=(80, 12_500), ylim=(5e-4, 0.5))
+    right.set(xlabel="samples n", ylabel="chance of an unknown key, theory")
+    right.set_title(f"Unknown: {here:.2%} of fresh samples")
+    note = f"exponent over this range {slope:.3f}\nalpha / (1 + alpha) = {alpha / (1 + alpha):.3f}"
+    right.text(0.03, 0.05, note, transform=right.transAxes, fontsize=10)
     return fig
 
 
