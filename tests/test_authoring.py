@@ -301,6 +301,12 @@ def _notebook(source: str, **metadata):
 
 
 RUNS = {
+    "alt without a figure": ("x = 1", {"alt": "A line."}, "has an alt text and shows no figure"),
+    "two figures": (
+        "from course import plots; plots.style(); display(plots.figure()[0]); plots.figure()[0]",
+        {"alt": "Two."},
+        "shows more than one image",
+    ),
     "stderr": ('import sys; print("careful", file=sys.stderr)', {}, "writes to stderr: careful"),
     "machine path": (
         "import os; print(os.getcwd() + '/x'); print(os.path.expanduser('~') + '/x')",
@@ -308,7 +314,7 @@ RUNS = {
         "shows a path of this machine",
     ),
     "address": ("print(object())", {}, "shows a memory address"),
-    "no alt": ("import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()", {}, 'draws; give its header alt="'),
+    "no alt": ("from course import plots; plots.style(); plots.figure()[0]", {}, 'draws; give its header alt="'),
     "failing cell": ("1 / 0", {}, "ZeroDivisionError"),
 }
 
@@ -321,7 +327,7 @@ def test_outputs_unfit_for_the_web_stop_the_build(fault, tmp_path):
 
 
 def test_alt_text_reaches_the_image(tmp_path):
-    source = "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()"
+    source = "from course import plots; plots.style(); plots.figure()[0]"
     done = authoring.execute(_notebook(source, alt="A line."), tmp_path, NAME)
     assert done.cells[0].outputs[0].metadata["image/png"] == {"alt": "A line."}
 
