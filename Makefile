@@ -2,6 +2,7 @@
 # make test   set everything up and run every test, each notebook in both editions included
 # make build  write the notebooks from their sources
 # make lint   format, lint and type checks alone        make hooks  the same before every commit
+# make bench  print how quickly checks and sliders answer
 # make clean  remove the environment
 #
 # PYTHON=python3.12 picks the Python; LAB_ARGS="--no-browser --port 8899" goes to JupyterLab.
@@ -16,7 +17,7 @@ FIRST    := notebooks/05_practice/setup.ipynb
 unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: lab test build lint hooks clean
+.PHONY: lab test build bench lint hooks clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/.lab
@@ -34,6 +35,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python tests/bench.py
 
 hooks: $(VENV)/.test
 	$(BIN)/pre-commit install

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import time
 
 import numpy as np
 import pytest
 
 from course import lessons
 from course.exercises import check, registry
-from course.exercises.checking import check_exercise
 
 REGISTRY = registry()
 FUNCTIONS = [id_ for id_, exercise in REGISTRY.items() if exercise.kind == "function"]
@@ -138,15 +136,3 @@ def test_what_a_check_shows_is_printable(id_):
     result = check(id_, stub if REGISTRY[id_].kind == "function" else 12345.678, record=False)
     assert result.title in str(result)
     assert "<div" in result._repr_html_()
-
-
-def test_a_check_is_quick():
-    """Printed, not asserted: speed is for a benchmark; a check hanging for seconds would still fail here."""
-    slowest = ("", 0.0)
-    for id_, exercise in REGISTRY.items():
-        answer = (lambda *args: None) if exercise.kind == "function" else 1.5
-        started = time.perf_counter()
-        check_exercise(exercise, answer, record=False)
-        slowest = max(slowest, (id_, time.perf_counter() - started), key=lambda pair: pair[1])
-    print(f"slowest check: {slowest[0]} {slowest[1]:.3f} s")
-    assert slowest[1] < 5

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import time
-
 import numpy as np
 import pytest
 
@@ -54,12 +51,3 @@ def test_the_other_figures_draw():
     scores = np.outer(2 * n**-0.5, np.linspace(0.9, 1.1, 5))
     fig = figures.draw_learning_curve(classifier.LearningCurve(n, scores, 3 * scores), slice(0, 3), "Digits")
     assert "n^{-0.50}" in words(fig)
-
-
-def test_a_redraw_is_quick():
-    """Sliders redraw at each move; the limit is generous for a busy machine."""
-    for draw, value in ((figures.draw_luck, 10_000), (figures.draw_signal, 2.0)):
-        draw(value)
-        started = time.perf_counter()
-        draw(value).savefig(io.BytesIO(), format="png")
-        assert time.perf_counter() - started < 2
