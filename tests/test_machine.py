@@ -271,21 +271,3 @@ def test_the_figure_is_drawn_with_a_title_that_says_the_size():
     plots.style()
     fig = draw_overhead(15.0, 400.0, sizes, rates)
     assert f"{crossing(15.0, 400.0):.0f}" in fig.axes[0].get_title(loc="left")
-
-
-# --- the open exercise ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("missing", "name"),
-    [
-        ("I count on a tenth of the rate that I measured, and split the FLOPs over runs of minutes. ", "no number"),
-        ("I count on 45 units of the rate and split 8 hours over 20 runs, which is 24 minutes each. ", "no work"),
-        ("I count on 45 GFLOP/s, a tenth of the rate, 1.3e15 FLOPs in all, which I split over 20 runs. ", "no time"),
-    ],
-)  # fmt: skip
-def test_a_plan_that_leaves_something_out_is_told_what(missing, name):
-    from course.exercises import check
-
-    result = check("5.1.5", missing * 3, record=False)
-    assert (result.status, result.mistake) == ("failed", name)

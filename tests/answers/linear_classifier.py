@@ -135,3 +135,11 @@ RIGHT = {
     "5.2.8": [scaling_sklearn, scaling_unbiased_loop, scaling_tensors],
     "5.2.9": [ARGUMENT],
 }
+
+# A text's mistakes are predicates: for each, a text that makes it.
+WRONG = {
+    "5.2.9": {
+        "luck": "They were simply very lucky that day. With luck anything may come out of a program like this one, and "
+        "the next person who runs it would perhaps be a little less lucky, which is all that can be said about it.",
+    },
+}

@@ -54,3 +54,12 @@ RIGHT = {
     "5.1.4": [days_in_steps, days_tensors],
     "5.1.5": [PLAN],
 }
+
+# A text's mistakes are predicates: for each, a text that makes it.
+WRONG = {
+    "5.1.5": {
+        "no number": "I count on a tenth of the rate that I measured, and split the FLOPs over runs of minutes. " * 3,
+        "no work": "I count on 45 units of the rate and split 8 hours over 20 runs, which is 24 minutes each. " * 3,
+        "no time": "I count on 45 GFLOP/s, a tenth of the rate, 1.3e15 FLOPs in all, which I split over 20 runs. " * 3,
+    },
+}
