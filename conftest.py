@@ -4,9 +4,15 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 # A test must not touch the progress of whoever runs it; kernels inherit the variable.
 _home = tempfile.mkdtemp(prefix="course-test-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["COURSE_HOME"] = _home
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Published data, where a copy lies beside the project; nothing requires it.
+_published = Path(__file__).resolve().parent.parent / "shared" / "data"
+if _published.is_dir():
+    os.environ.setdefault("COURSE_DATA", str(_published))

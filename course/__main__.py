@@ -1,4 +1,4 @@
-"""The command `course`: what this machine can do, what has been done, the ledger, the build.
+"""The command `course`: what this machine can do, what has been done, sweeps and fits, the ledger, the build.
 
 Each subcommand ends with exit status 0 or 1; a wrong call ends with 2. No error leaves here as a
 traceback. The file loads under old Pythons, so that it can say which one is needed.
@@ -7,6 +7,8 @@ traceback. The file loads under old Pythons, so that it can say which one is nee
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -167,6 +169,12 @@ def _parser() -> argparse.ArgumentParser:
         "--section", metavar="N", help="only this section of the article, such as 5, or one claim, 5.1"
     )
     command.add_argument("--open", action="store_true", help="only the claims without a verdict")
+    for name, text in (
+        ("sweep", "train a family of models at many sizes and budgets; stop and resume as you like"),
+        ("fit", "fit a scaling law to a table of runs: parameters, intervals, predictions, a figure"),
+    )[: 2 if importlib.util.find_spec("course.commands.fit") else 1]:
+        module = importlib.import_module(f"course.commands.{name}")
+        module.configure(add(name, module.run, text))
     command = add("build", build, "build the notebooks from their sources (for authors)", json_too=False)
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="number or name of a lesson; all when left out")
     command.add_argument("--check", action="store_true", help="only say what is out of date")
@@ -193,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         print("course: stopped.", file=sys.stderr)
-        return 1
+        return 130
     except (_UserError, machine.CannotRunError) as error:
         print(f"course: {error}", file=sys.stderr)
         return 1

@@ -71,6 +71,22 @@ LESSONS = (
         question="Can 1,000 coin flips be learned to 80 %?",
         minutes=105,
     ),
+    Lesson(
+        number="5.3",
+        folder="05_practice",
+        name="multi_size_sweeps",
+        title="Many models of many sizes",
+        question="At a fixed budget of compute, which size of model is best, and what spoils the answer?",
+        minutes=100,
+    ),
+    Lesson(
+        number="5.4",
+        folder="05_practice",
+        name="fitting_scaling_laws",
+        title="Fitting a scaling law, and betting on it",
+        question="What do the runs say about a run ten times larger, and how sure can you be?",
+        minutes=120,
+    ),
 )
 
 

@@ -1,0 +1,253 @@
+"""`course sweep`: train a family of models at many sizes and budgets, and see the IsoFLOP curves."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from course.sweeps import Plan
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  course sweep --list
+  course sweep characters-quick
+  course sweep --task bytes --family transformer --sizes 8,16,32,64 --budgets 3e9:3e11:5 --seeds 3 --out my-sweep
+  course sweep characters-quick --dry-run
+
+The same command goes on where a stopped one ended. `course fit OUT/runs.csv` fits laws to the result.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("preset", nargs="?", help="a plan by name (--list shows them); options below change it")
+    parser.add_argument("--list", action="store_true", help="list the presets, tasks and families")
+    parser.add_argument("--task", help="what to learn: characters, bytes, digits, mnist1d, smooth, ...")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="option of the task, d=4")
+    parser.add_argument("--file", help="a text file for the text tasks, in place of Python's own sources")
+    parser.add_argument("--family", help="linear, mlp, conv, char_mlp or transformer")
+    parser.add_argument("--sizes", metavar="8,16,32", help="values of the size dial")
+    parser.add_argument("--budgets", metavar="FLOPS", help="training FLOPs: 1e10,1e11 or LOWEST:HIGHEST:NUMBER")
+    parser.add_argument("--seeds", metavar="3", help="how many seeds, or which: 0,1,2")
+    parser.add_argument("--rate", type=float, help="peak learning rate at size 64")
+    parser.add_argument("--batch", type=int, help="samples a step")
+    parser.add_argument("--schedule", choices=("wsd", "cosine", "constant"), help="of the learning rate")
+    parser.add_argument("--out", metavar="FOLDER", help="where records go (sweeps/NAME)")
+    parser.add_argument(
+        "--workers", type=int, help="processes on this machine (one a core, four at most; one with a GPU)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and its cost, run nothing")
+    parser.add_argument("--no-figure", action="store_true", help="draw no IsoFLOP figure")
+
+
+# --- reading the arguments ------------------------------------------------------------------------
+
+
+def _numbers(name: str, text: str, kind: type) -> tuple[Any, ...]:
+    try:
+        return tuple(kind(part) for part in text.replace(" ", "").split(",") if part)
+    except ValueError:
+        example = "8,16,32" if kind is int else "1e10,1e11"
+        raise ValueError(f"--{name} is a list of numbers such as {example}; got {text!r}.") from None
+
+
+def _budgets(text: str) -> tuple[float, ...]:
+    from course.sweeps import isoflop_budgets
+
+    if text.count(":") != 2:
+        return _numbers("budgets", text, float)
+    try:
+        lowest, highest, number = text.split(":")
+        return isoflop_budgets(float(lowest), float(highest), int(number))
+    except ValueError:
+        raise ValueError(f"--budgets is LOWEST:HIGHEST:NUMBER such as 1e10:1e12:5; got {text!r}.") from None
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for given in args.option:
+        name, equals, value = given.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--option is NAME=VALUE such as d=4; got {given!r}.")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    if args.file:
+        options["file"] = args.file
+    return options
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    """The plan of these arguments: a preset with changes, or one from its parts."""
+    from dataclasses import replace
+
+    from course import sweeps
+    from course.data import task
+
+    changes: dict[str, Any] = {}
+    if args.sizes:
+        changes["sizes"] = _numbers("sizes", args.sizes, int)
+    if args.budgets:
+        changes["budgets"] = _budgets(args.budgets)
+    if args.seeds:
+        seeds = _numbers("seeds", args.seeds, int)
+        changes["seeds"] = seeds if "," in args.seeds else tuple(range(seeds[0])) if seeds else ()
+    options = _options(args)
+    if options:
+        changes["options"] = tuple(sorted(options.items()))
+    if args.preset:
+        if args.task or args.family:
+            raise ValueError("Give a preset, or --task and --family, not both: a preset has its own.")
+        plan: Plan | None = sweeps.preset(args.preset)
+    else:
+        missing = [name for name in ("task", "family", "sizes", "budgets") if not getattr(args, name)]
+        if missing:
+            raise ValueError(
+                f"A sweep needs a preset (`course sweep --list`) or all of --task, --family, --sizes and --budgets; "
+                f"missing: {', '.join('--' + name for name in missing)}."
+            )
+        changes |= {"task": args.task, "family": args.family}
+        changes["recipe"] = sweeps.standard_recipe(task(args.task, **options), args.family)
+        plan = None
+    recipe_changes = {
+        name: getattr(args, name) for name in ("rate", "batch", "schedule") if getattr(args, name) is not None
+    }
+    if recipe_changes:
+        changes["recipe"] = replace(plan.recipe if plan else changes["recipe"], **recipe_changes)
+    return replace(plan, **changes) if plan else sweeps.Plan(**changes)
+
+
+# --- showing --------------------------------------------------------------------------------------
+
+
+def _list() -> int:
+    from course.data import TASKS
+    from course.models import FAMILIES
+    from course.sweeps import PRESETS
+
+    print("Presets:")
+    for name, (about, _) in PRESETS.items():
+        print(f"  {name:22} {about}")
+    print("Families, and what their size is:")
+    for family in FAMILIES.values():
+        print(f"  {family.name:22} {family.size_is}")
+    print(f"Tasks: {', '.join(TASKS)}.")
+    return 0
+
+
+def _show(plan: Plan) -> None:
+    table = plan.table()
+    print(f"{plan.family} on {plan.task}, {len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}; steps of each run:")
+    steps = table[table["seed"] == plan.seeds[0]].pivot_table("steps", ["size", "n_params"], "budget")
+    heads = "".join(f"{budget:>10.2g}" for budget in steps.columns)
+    print(f"{'size':>8}{'parameters':>12} |{heads}  FLOPs")
+    for (size, n_params), row in steps.iterrows():
+        print(f"{size:>8}{n_params:>12,} |" + "".join(f"{'-' if n != n else f'{n:,.0f}':>10}" for n in row))
+
+
+def _workers(asked: int | None) -> int:
+    if asked is not None:
+        if asked < 1:
+            raise ValueError(f"--workers is a number of processes, 1 or more; got {asked}.")
+        return asked
+    from course.machine import import_tensorflow
+
+    if import_tensorflow().config.list_physical_devices("GPU"):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 4)
+
+
+def _optima(frame: pd.DataFrame) -> str:
+    """One line on the size that each budget prefers."""
+    from course.laws import fit_isoflop
+
+    good = frame[~frame["diverged"]]
+    found = fit_isoflop(good["budget"], good["n_params"], good["loss"])
+    return f"Compute-optimal size: N_opt ~ C^{found.params['a']:.2f}. `course fit --law isoflop` says how sure that is."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    if args.list:
+        return _list()
+    from course import sweeps
+
+    plan = _plan(args)
+    workers = _workers(args.workers)
+    out = Path(args.out or Path("sweeps") / (args.preset or f"{plan.task}-{plan.family}"))
+    if not args.json:
+        _show(plan)
+        print(f"Predicted: {sweeps.cost(plan, workers)} in {workers} process{'es' * (workers > 1)}.", flush=True)
+    if args.dry_run:
+        if args.json:
+            print(plan.table().to_json(orient="records", indent=1))
+        return 0
+    try:
+        frame = sweeps.run(plan, out, workers=workers, progress=not args.json)
+    except KeyboardInterrupt:
+        done = _finished(out)
+        print(
+            f"\ncourse: stopped; {done} finished runs are kept in {out}. The same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 130
+    frame.to_csv(out / "runs.csv", index=False)
+    figure = _figure(frame, out) if not args.no_figure else None
+    if args.json:
+        print(
+            json.dumps(
+                {
+                    "out": str(out),
+                    "runs": len(frame),
+                    "diverged": int(frame["diverged"].sum()),
+                    "table": str(out / "runs.csv"),
+                    "figure": figure,
+                }
+            )
+        )
+        return 0
+    print(f"{len(frame)} runs in {out / 'runs.csv'}.")
+    if n := int(frame["diverged"].sum()):
+        print(f"{n} of them diverged: they are in the table, marked, and take no part in fits.")
+    if frame.attrs.get("skipped"):
+        print(f"Left alone, because they are no records: {', '.join(frame.attrs['skipped'][:5])}.")
+    if figure:
+        print(f"IsoFLOP curves: {figure}")
+    try:
+        print(_optima(frame))
+    except ValueError as error:
+        print(error)
+    return 0
+
+
+def _finished(out: Path) -> int:
+    from course import sweeps
+
+    try:
+        return len(sweeps.load(out))
+    except ValueError:
+        return 0
+
+
+def _figure(frame: pd.DataFrame, out: Path) -> str | None:
+    """Draw the IsoFLOP curves into the folder; None when there is nothing to draw."""
+    from course import plots, sweeps
+
+    plots.style()
+    fig = sweeps.draw_isoflop(frame)
+    path = out / "isoflop.png"
+    fig.savefig(path, dpi=150)
+    return str(path)

@@ -1,0 +1,386 @@
+"""Families of models, each with one size dial: everything else follows from the dial by stated rules.
+
+A sweep is then one list of whole numbers. A family's `shape` says what a model of that size looks
+like without importing TensorFlow, which is what `course.counting` counts and a plan is made from;
+`build` makes the Keras model of that shape. Models are written in plain Keras 3, so the same one runs
+on TensorFlow, JAX and PyTorch. Inputs have shape (batch, *task.inputs); outputs are logits (or the
+predicted value), shape (batch, outputs), and for sequences (batch, length, outputs).
+
+| family        | size is           | the rest follows                                                      |
+|---------------|-------------------|-----------------------------------------------------------------------|
+| `linear`      | features it sees  | evenly spaced among the inputs, one weight each, a bias                |
+| `mlp`         | hidden width      | two hidden layers, ReLU                                               |
+| `conv`        | first channels    | three 3-wide convolutions, size, 2 size, 2 size channels, strides 1, 2, 2 |
+| `char_mlp`    | hidden width      | embedding of size / 4, joined over the window, one hidden layer, ReLU |
+| `transformer` | d_model           | two blocks, four heads, feed-forward 4 size, ALiBi positions           |
+| `transformer_absolute` | d_model  | the same with learned absolute positions in place of ALiBi             |
+
+The number of heads stays at four because ALiBi's slopes depend on it: heads that grow with the width
+change how the model sees positions from one size to the next, and the curve bends (lesson 5.3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from course.inputs import whole
+
+if TYPE_CHECKING:
+    from course.data import Task
+
+__all__ = [
+    "FAMILIES",
+    "CharMLPShape",
+    "ConvShape",
+    "Family",
+    "LinearShape",
+    "MLPShape",
+    "Shape",
+    "TransformerShape",
+    "build",
+    "shape",
+]
+
+
+# --- shapes: what a size means --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LinearShape:
+    """A linear model of `features` of the inputs."""
+
+    features: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class MLPShape:
+    """`inputs` numbers, `layers` hidden layers of `width` units with biases, `outputs` logits."""
+
+    inputs: int
+    width: int
+    layers: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class ConvShape:
+    """Three convolutions 3 wide over `space` (length, or height and width) with `channels` going in.
+
+    `filters` come out of each, `strides` between them, padding "same"; the mean over space goes to the head.
+    """
+
+    space: tuple[int, ...]
+    channels: int
+    filters: tuple[int, int, int]
+    strides: tuple[int, int, int]
+    outputs: int
+
+
+@dataclass(frozen=True)
+class CharMLPShape:
+    """`window` ids of `vocabulary` embedded in `embedding` numbers each, joined, one hidden layer of `width`."""
+
+    window: int
+    vocabulary: int
+    embedding: int
+    width: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class TransformerShape:
+    """A decoder: `layers` blocks of `d_model`, `heads` heads, a feed-forward of `d_ff`, no biases.
+
+    `positions` is "alibi", which has no parameters, or "absolute": length x d_model learned numbers.
+
+    Normalisation before each part and before the head, with a gain and no offset; head not tied to the embedding.
+    """
+
+    length: int
+    vocabulary: int
+    d_model: int
+    layers: int
+    heads: int
+    d_ff: int
+    outputs: int
+    positions: str = "alibi"
+
+
+Shape = LinearShape | MLPShape | ConvShape | CharMLPShape | TransformerShape
+
+
+def _linear_shape(size: int, task: Task) -> LinearShape:
+    features = math.prod(task.inputs)
+    if size > features:
+        raise ValueError(
+            f"The inputs of {task.name!r} have {features} features, so a linear model sees at most {features}; "
+            f"got size={size}."
+        )
+    return LinearShape(size, task.outputs)
+
+
+def _mlp_shape(size: int, task: Task) -> MLPShape:
+    return MLPShape(math.prod(task.inputs), size, 2, task.outputs)
+
+
+def _conv_shape(size: int, task: Task) -> ConvShape:
+    space, channels = (task.inputs[:-1], task.inputs[-1]) if len(task.inputs) > 1 else (task.inputs, 1)
+    return ConvShape(space, channels, (size, 2 * size, 2 * size), (1, 2, 2), task.outputs)
+
+
+def _char_mlp_shape(size: int, task: Task) -> CharMLPShape:
+    return CharMLPShape(math.prod(task.inputs), task.vocabulary, max(2, size // 4), size, task.outputs)
+
+
+def _transformer_shape(size: int, task: Task, positions: str = "alibi") -> TransformerShape:
+    heads = 4
+    if size % heads:
+        raise ValueError(f"A Transformer's d_model is a multiple of its {heads} heads; got size={size}.")
+    return TransformerShape(math.prod(task.inputs), task.vocabulary, size, 2, heads, 4 * size, task.outputs, positions)
+
+
+def _absolute_shape(size: int, task: Task) -> TransformerShape:
+    return _transformer_shape(size, task, "absolute")
+
+
+# --- models: the Keras layers of a shape ----------------------------------------------------------
+
+
+def _linear(shape: LinearShape, task: Task, seed: int) -> Any:
+    import keras
+    import numpy as np
+
+    seen = np.linspace(0, math.prod(task.inputs) - 1, shape.features).round().astype("int32")
+    inputs = keras.Input(task.inputs)
+    x = keras.layers.Reshape((math.prod(task.inputs),))(inputs)
+    x = keras.ops.take(x, seen, axis=1)
+    return keras.Model(inputs, keras.layers.Dense(shape.outputs, kernel_initializer="zeros", name="head")(x))
+
+
+def _mlp(shape: MLPShape, task: Task, seed: int) -> Any:
+    import keras
+
+    inputs = keras.Input(task.inputs)
+    x = keras.layers.Reshape((shape.inputs,))(inputs)
+    for layer in range(shape.layers):
+        x = keras.layers.Dense(
+            shape.width, "relu", kernel_initializer=keras.initializers.HeNormal(seed + layer), name=f"hidden_{layer}"
+        )(x)
+    return keras.Model(inputs, _head(shape.outputs, seed + 90)(x))
+
+
+def _head(outputs: int, seed: int, use_bias: bool = True) -> Any:
+    import keras
+
+    initial = keras.initializers.VarianceScaling(
+        0.01, "fan_in", "truncated_normal", seed=seed
+    )  # starts near log(outputs)
+    return keras.layers.Dense(outputs, use_bias=use_bias, kernel_initializer=initial, name="head")
+
+
+def _conv(shape: ConvShape, task: Task, seed: int) -> Any:
+    import keras
+
+    convolution = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(shape.space)]
+    inputs = keras.Input(task.inputs)
+    x = keras.layers.Reshape((*shape.space, shape.channels))(inputs)
+    for layer, (filters, stride) in enumerate(zip(shape.filters, shape.strides, strict=True)):
+        x = convolution(
+            filters,
+            3,
+            strides=stride,
+            padding="same",
+            activation="relu",
+            kernel_initializer=keras.initializers.HeNormal(seed + layer),
+            name=f"conv_{layer}",
+        )(x)
+    x = keras.ops.mean(x, axis=tuple(range(1, len(shape.space) + 1)))
+    return keras.Model(inputs, _head(shape.outputs, seed + 90)(x))
+
+
+def _char_mlp(shape: CharMLPShape, task: Task, seed: int) -> Any:
+    import keras
+
+    inputs = keras.Input(task.inputs, dtype="int32")
+    x = keras.layers.Embedding(
+        shape.vocabulary,
+        shape.embedding,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=seed),
+        name="embedding",
+    )(inputs)
+    x = keras.layers.Reshape((shape.window * shape.embedding,))(x)
+    x = keras.layers.Dense(
+        shape.width, "relu", kernel_initializer=keras.initializers.HeNormal(seed + 1), name="hidden_0"
+    )(x)
+    return keras.Model(inputs, _head(shape.outputs, seed + 90)(x))
+
+
+def alibi_slopes(heads: int) -> list[float]:
+    """The slope of each head's linear penalty on distance, 2^(-8 i / heads) (Press et al. 2022, section 3)."""
+    return [2.0 ** (-8.0 * (i + 1) / heads) for i in range(heads)]
+
+
+def _attention_class() -> Any:
+    """The layer of causal self-attention, made on first use so that Keras is not imported before."""
+    import keras
+    import numpy as np
+    from keras import ops
+
+    class CausalAttention(keras.layers.Layer):
+        """Causal self-attention over (batch, length, d_model); `slopes` penalise distance, one a head (ALiBi)."""
+
+        def __init__(self, d_model: int, slopes: list[float], length: int, layers: int, seed: int, name: str) -> None:
+            super().__init__(name=name)
+            heads = len(slopes)
+            self.heads, self.length, self.width = heads, length, d_model // heads
+            normal = keras.initializers.RandomNormal
+            scale = d_model**-0.5
+            self.qkv = keras.layers.Dense(
+                3 * d_model, use_bias=False, kernel_initializer=normal(stddev=scale, seed=seed)
+            )
+            self.out = keras.layers.Dense(
+                d_model,
+                use_bias=False,
+                kernel_initializer=normal(stddev=scale / (2 * layers) ** 0.5, seed=seed + 1),
+            )
+            distance = np.arange(length)[:, None] - np.arange(length)[None, :]  # (query, key)
+            bias = -np.asarray(slopes)[:, None, None] * distance
+            self.bias = np.where(distance >= 0, bias, -1e9).astype("float32")  # (heads, query, key)
+
+        def build(self, input_shape: Any) -> None:
+            self.qkv.build(input_shape)
+            self.out.build(input_shape)
+            self.built = True
+
+        def call(self, x: Any) -> Any:
+            # q, k, v: (batch, length, heads, d_head); scores: (batch, heads, query, key)
+            q, k, v = (
+                ops.reshape(part, (-1, self.length, self.heads, self.width)) for part in ops.split(self.qkv(x), 3, -1)
+            )
+            scores = ops.einsum("bqhd,bkhd->bhqk", q * self.width**-0.5, k) + self.bias
+            mixed = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores), v)
+            return self.out(ops.reshape(mixed, (-1, self.length, self.heads * self.width)))
+
+    return CausalAttention
+
+
+def _positions_class() -> Any:
+    """The layer that adds a learned vector to each position, made on first use."""
+    import keras
+
+    class AbsolutePositions(keras.layers.Layer):
+        """Adds one learned vector a position to (batch, length, d_model)."""
+
+        def __init__(self, initial: Any, name: str) -> None:
+            super().__init__(name=name)
+            self.initial = initial
+
+        def build(self, input_shape: Any) -> None:
+            self.table = self.add_weight(shape=input_shape[1:], initializer=self.initial, name="table")
+
+        def call(self, x: Any) -> Any:
+            return x + self.table
+
+    return AbsolutePositions
+
+
+def _transformer(shape: TransformerShape, task: Task, seed: int) -> Any:
+    import keras
+
+    normal = keras.initializers.RandomNormal
+    attention = _attention_class()
+
+    def normalised(x: Any, name: str) -> Any:
+        return keras.layers.LayerNormalization(center=False, epsilon=1e-5, name=name)(x)
+
+    inputs = keras.Input(task.inputs, dtype="int32")
+    x = keras.layers.Embedding(
+        shape.vocabulary, shape.d_model, embeddings_initializer=normal(stddev=1.0, seed=seed), name="embedding"
+    )(inputs)
+    slopes = alibi_slopes(shape.heads)
+    if shape.positions == "absolute":
+        slopes = [0.0] * shape.heads
+        x = _positions_class()(normal(stddev=0.5, seed=seed + 1), name="positions")(x)
+    for i in range(shape.layers):
+        draw = seed + 10 * (i + 1)
+        x = x + attention(shape.d_model, slopes, shape.length, shape.layers, draw, f"attention_{i}")(
+            normalised(x, f"norm_attention_{i}")
+        )
+        y = keras.layers.Dense(
+            shape.d_ff,
+            "relu",
+            use_bias=False,
+            kernel_initializer=normal(stddev=(2 / shape.d_model) ** 0.5, seed=draw + 2),
+            name=f"up_{i}",
+        )(normalised(x, f"norm_feed_forward_{i}"))
+        scale = (shape.d_ff * 2 * shape.layers) ** -0.5
+        x = x + keras.layers.Dense(
+            shape.d_model, use_bias=False, kernel_initializer=normal(stddev=scale, seed=draw + 3), name=f"down_{i}"
+        )(y)
+    return keras.Model(inputs, _head(shape.outputs, seed + 90, use_bias=False)(normalised(x, "norm_head")))
+
+
+# --- families -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models: what `size` means, the shape of a size, and the Keras model of a shape."""
+
+    name: str
+    size_is: str
+    inputs_are: str  # "tokens" or "numbers"
+    shape: Callable[[int, Any], Any]
+    layers: Callable[[Any, Any, int], Any]
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("linear", "features it sees", "numbers", _linear_shape, _linear),
+        Family("mlp", "hidden width", "numbers", _mlp_shape, _mlp),
+        Family("conv", "channels of the first convolution", "numbers", _conv_shape, _conv),
+        Family("char_mlp", "hidden width", "tokens", _char_mlp_shape, _char_mlp),
+        Family("transformer", "d_model", "tokens", _transformer_shape, _transformer),
+        Family("transformer_absolute", "d_model", "tokens", _absolute_shape, _transformer),
+    )
+}
+
+
+def _family(name: str, task: Task) -> Family:
+    if name not in FAMILIES:
+        raise ValueError(f"There is no family {name!r}; the families are {', '.join(FAMILIES)}.")
+    family = FAMILIES[name]
+    has = "tokens" if task.vocabulary else "numbers"
+    sequence = task.tokens_per_sample > 1
+    if family.inputs_are != has or sequence != name.startswith("transformer"):
+        fits = [
+            other.name
+            for other in FAMILIES.values()
+            if other.inputs_are == has and sequence == other.name.startswith("transformer")
+        ]
+        raise ValueError(f"Family {name!r} does not fit the task {task.name!r}: choose {' or '.join(fits)}.")
+    return family
+
+
+def shape(family: str, size: int, task: Task) -> Shape:
+    """What the model of this family and size looks like for this task; imports neither Keras nor TensorFlow.
+
+    Raises ValueError for an unknown family, one that does not fit the task, or a size that is not a
+    whole number of at least 1.
+    """
+    found: Shape = _family(family, task).shape(whole("size", size), task)
+    return found
+
+
+def build(family: str, size: int, task: Task, seed: int = 0) -> Any:
+    """A Keras model of this family and size, its weights drawn from `seed`. Raises as `shape` does.
+
+    The same seed gives the same weights on every Keras backend's own generator, not across backends.
+    """
+    described = shape(family, size, task)
+    return FAMILIES[family].layers(described, task, 1000 * whole("seed", seed, 0))

@@ -1,0 +1,661 @@
+# %% [markdown]
+# Lesson 5.3 ended with a table: some thirty runs, each with its parameters $N$, its tokens $D$, its compute $C$ and its
+# loss $L$. Now somebody offers you five times the compute of your largest runs, once. Which size do you train, what
+# loss will you get, and how sure can you be before you spend it?
+#
+# The article says that performance can be predicted from size (its claim 2.7), and that the law gives the right size for
+# a budget (2.8). Chapter 2 judges both claims. This lesson builds what they rest on, a fitted law with its uncertainty,
+# and at the end it puts one prediction to the test: written down first, then trained, then scored.
+#
+# **Symbols.** $N$ parameters (all of them), $D$ training tokens, $C$ training compute in FLOPs, $L$ validation loss in
+# nats, $E$ irreducible loss. $A, B, \alpha, \beta$ are the other constants of the law; $a$ is the exponent of the best
+# size, $N_\text{opt} \propto C^a$.
+
+# %%
+import numpy as np
+
+import course.widgets.fitting_scaling_laws as figures
+from course import check, reveal, sweeps
+from course.data import published
+from course.laws import compute_optimal, fit_chinchilla, fit_envelope, fit_isoflop
+from course.widgets import explore, slider
+
+# %% [markdown]
+# ## Predict first
+#
+# Here is the lowest loss that the character models of lesson 5.3 reached at each budget. This page uses the sweep that
+# was recorded with the course, so that its numbers stay the same. Your own is as good: put the folder that you gave to
+# `course sweep --out` between the quotes.
+
+# %%
+folder = ""  # for example "my-sweep"
+runs = sweeps.load(folder) if folder else sweeps.reference("characters-quick")
+runs = runs[~runs["diverged"]]
+print(f"{len(runs)} runs, {'your own' if folder else 'recorded with the course'}; the best of each budget:")
+best = runs.loc[runs.groupby("budget")["loss"].idxmin()]
+for row in best.itertuples():
+    print(f"   {row.budget:8.2g} FLOPs: N = {row.n_params:6,}, loss {row.loss:.3f} nats")
+
+# %% [markdown]
+# What will the loss be at $5 \times 10^{12}$ FLOPs, with a size well chosen? Commit to an interval in which you are 95 %
+# sure to find it. It will be scored: a wide interval costs its width, a narrow one that misses costs more.
+
+# %% prediction="bet"
+### BEGIN SOLUTION
+bet_low = 1.40
+bet_high = 1.56
+### END SOLUTION
+
+# %% [markdown]
+# ## 1 The surface
+#
+# Why should the loss follow a formula at all? Hoffmann and co-authors (2022) give an argument that needs one line for
+# each of three losses. Think of the best model that could be trained with *anything*. Text is not fully predictable, so
+# it still pays $E$. Allow it only $N$ parameters, and it pays for what these cannot represent. Allow it only $D$ tokens,
+# and it pays for what these did not show. If each price falls as a power of its own quantity,
+#
+# $$L(N, D) = E + \frac{A}{N^\alpha} + \frac{B}{D^\beta} .$$
+#
+# You met both kinds of term in lesson 4.3: a grid of $N$ weights with $N^{-4/k}$, and keys or noise with a power of the
+# samples. That the two prices simply add is an assumption. The residuals in section 6 will say how good it is.
+
+# %% [markdown] exercise="5.4.1"
+# Write the surface. `N` and `D` are arrays of the same shape, or numbers.
+
+
+# %% exercise="5.4.1"
+def loss_surface(N, D, E, A, B, alpha, beta):
+    """Loss in nats of models with N parameters after D tokens. N, D: (n,) or numbers. Returns the same shape."""
+    ### BEGIN SOLUTION
+    N, D = np.asarray(N, dtype=float), np.asarray(D, dtype=float)
+    return E + A / N**alpha + B / D**beta
+    ### END SOLUTION
+
+
+# %% check="5.4.1"
+check("5.4.1", loss_surface)
+
+# %% [markdown]
+# ### The best size for a budget
+#
+# A budget ties the two together. Training costs about 6 FLOPs for each parameter and token, $C = 6ND$, so a larger model
+# sees fewer tokens: one term falls and the other rises. Find the size where their sum is lowest, on paper. Put
+# $D = C/(6N)$ into the surface and differentiate:
+#
+# $$\frac{\partial L}{\partial \log N} = -\frac{\alpha A}{N^\alpha} + \frac{\beta B}{D^\beta} = 0 .$$
+#
+# (One more parameter is one token less, in logarithms, hence the plus.) At the best size the two *slopes* balance.
+# Solve for $N$:
+#
+# $$N_\text{opt} = G \left(\frac C6\right)^{a}, \qquad D_\text{opt} = \frac1G \left(\frac C6\right)^{1-a}, \qquad
+# a = \frac{\beta}{\alpha + \beta} .$$
+#
+# The constant $G$ is yours to find.
+
+# %% [markdown] exercise="5.4.2"
+# Write the best size and the tokens that go with it, for a budget `C` (a number or an array) and the constants of a
+# surface.
+
+
+# %% exercise="5.4.2"
+def best_size(C, A, B, alpha, beta):
+    """N and D of lowest loss with 6 N D = C. C: FLOPs, a number or (n,). Returns two of the same shape."""
+    ### BEGIN SOLUTION
+    G = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
+    a = beta / (alpha + beta)
+    N = G * (C / 6) ** a
+    return N, C / (6 * N)
+    ### END SOLUTION
+
+
+# %% check="5.4.2"
+check("5.4.2", best_size)
+
+# %% [markdown]
+# From here on the lesson uses `course.laws`: a fitted law's `predict` is the surface you have just written, and
+# `compute_optimal` the best size. Note what $a$ says. The exponents alone decide how a growing budget is split, and the
+# *larger* share goes to the quantity whose term falls more *slowly*: with $\beta > \alpha$ more data would soon bring
+# little, so $a > 1/2$ and the model grows faster than its data.
+#
+# ## 2 Three ways to find $a$, and a truth to hold them against
+#
+# Hoffmann and co-authors read $a$ from runs in three ways:
+#
+# 1. **Envelope.** Follow the loss of each size while it trains. At each compute, note which size is lowest; draw a line
+#    through these sizes on log-log axes.
+# 2. **Parabolas.** Train several sizes at each budget. Put a parabola in $\log N$ through each budget's losses
+#    (lesson 5.3), and draw the line through their lowest points.
+# 3. **Surface.** Fit $E, A, B, \alpha, \beta$ to all runs; then $a = \beta / (\alpha + \beta)$.
+#
+# Which one should you trust? On real runs nobody knows the answer. So make runs whose answer is known: the sizes and
+# budgets of the sweep, with losses from a surface with chosen constants and a scatter of 0.5 %.
+
+# %%
+truth = {"E": 1.45, "A": 13.0, "B": 2600.0, "alpha": 0.38, "beta": 0.69}
+true_a = truth["beta"] / (truth["alpha"] + truth["beta"])
+sizes = np.geomspace(1500, 150_000, 12)
+budgets = np.geomspace(1e10, 1e12, 5)
+N, C = (grid.ravel() for grid in np.meshgrid(sizes, budgets))
+D = C / (6 * N)
+usual = (D > N) & (D < 1000 * N)  # between 1 and 1,000 tokens a parameter
+N, D, C = N[usual], D[usual], C[usual]
+exact = loss_at = truth["E"] + truth["A"] / N ** truth["alpha"] + truth["B"] / D ** truth["beta"]
+
+sampled = np.geomspace(1e9, 2e12, 60)  # the compute at which learning curves are read, for the envelope
+curve_N, curve_C = (grid.ravel() for grid in np.meshgrid(sizes, sampled))
+curve_D = curve_C / (6 * curve_N)
+curve_loss = truth["E"] + truth["A"] / curve_N ** truth["alpha"] + truth["B"] / curve_D ** truth["beta"]
+
+rng = np.random.default_rng(0)
+found = {"1 envelope": [], "2 parabolas": [], "3 surface": []}
+for _ in range(40):
+    noisy = exact * np.exp(0.005 * rng.standard_normal(len(exact)))
+    noisy_curve = curve_loss * np.exp(0.005 * rng.standard_normal(len(curve_loss)))
+    found["1 envelope"].append(fit_envelope(curve_C, curve_N, noisy_curve).params["a"])
+    found["2 parabolas"].append(fit_isoflop(C, N, noisy, budget=C).params["a"])
+    found["3 surface"].append(fit_chinchilla(N, D, noisy, starts=8).params["a"])
+print(f"true a = {true_a:.3f}; 40 noisy copies of {len(N)} runs")
+for name, a in found.items():
+    print(f"   {name:12} mean {np.mean(a):.3f}   spread {np.std(a):.3f}   bias {np.mean(a) - true_a:+.3f}")
+
+# %% [markdown]
+# Two things stand in each row: how far a single answer strays (spread), and how far the answers are off on average
+# (bias). More runs shrink the spread. They do nothing for a bias.
+#
+# The surface is right on average, as it must be: the runs were made from its own formula. The parabolas are not. Where
+# does their bias come from, with a truth as smooth as this? Along a budget, with $t = \log(N/N_\text{opt})$, the surface is
+#
+# $$L - E \;\propto\; \beta\, e^{-\alpha t} + \alpha\, e^{\beta t} .$$
+#
+# With $\alpha = \beta$ the two sides mirror each other. Otherwise the side of too large models rises faster, or slower,
+# than the other. A parabola has no such asymmetry, and shifts its lowest point to make up for it. Turn `width`: how wide
+# may the sizes be for an error of 5 % in the size? Then set $\alpha = \beta$, and then swap them.
+
+# %% alt="Left: the loss along a budget for alpha 0.4 and beta 0.7, steeper on the side of large models, with nine sizes and a parabola through them whose lowest point is at 0.85 of the best size. Right: that ratio falls from 1 to 0.65 as the sizes get wider."
+explore(
+    figures.draw_parabola,
+    alpha=slider(0.4, 0.2, 0.8, 0.05, "alpha"),
+    beta=slider(0.7, 0.2, 0.8, 0.05, "beta"),
+    width=slider(8.0, 1.5, 30.0, 0.5, "sizes reach this factor each way"),
+)
+
+# %%
+for width in (2, 4, 8, 16):
+    wide = figures.parabola_ratio(0.38, 0.69, width)
+    print(f"sizes from 1/{width} to {width} times the best: the parabola finds {wide:.2f} of the best size")
+assert abs(figures.parabola_ratio(0.5, 0.5, 8) - 1) < 1e-9 and 0.9 < figures.parabola_ratio(0.38, 0.69, 4) < 0.96
+
+# %% [markdown]
+# If the sizes are centred on the optimum and equally wide at every budget, each optimum is off by the *same* factor, and
+# the exponent $a$ survives: the line through the optima is only shifted. With one list of sizes for all budgets, as in
+# most sweeps, the optimum wanders through the list, the error changes from budget to budget, and the exponent is biased
+# too. `fit_isoflop` uses only the five sizes nearest to the minimum, which keeps the bias small and the spread large.
+#
+# The envelope has a fault of its own: it can only name sizes that are on the list, one after the other, so its line is
+# drawn through a staircase. And it needs learning curves whose every point could have been the end of a run. With a
+# schedule that cools down at the end only, a point in the middle of a run is not such an end (lesson 5.3).
+#
+# ## 3 What "fits best" means
+#
+# The surface uses every run at once, so we go on with it. To fit it is to make small what the law leaves over. Two
+# choices hide in "small".
+#
+# **Of what?** Of $r = \log L_\text{predicted} - \log L_\text{measured}$, nearly the relative error. One percent counts
+# the same at a loss of 4 and at a loss of 2.
+#
+# **Measured how?** Squares let a single bad run rule: one that is off by ten times the usual counts a hundredfold. The
+# **Huber loss** is a square for small $|r|$ and goes on as a straight line beyond $\delta$:
+#
+# $$h_\delta(r) = \begin{cases} r^2/2 & |r| \le \delta \\ \delta\,(|r| - \delta/2) & |r| > \delta . \end{cases}$$
+#
+# Hoffmann and co-authors take $\delta = 10^{-3}$ and *sum* over the runs. At 0.1 % of the loss, that is smaller than the
+# scatter of nearly any run, so most runs are out on the straight lines, and the fit is close to one of least absolute
+# errors.
+
+# %% [markdown] exercise="5.4.3"
+# Write the objective.
+
+
+# %% exercise="5.4.3"
+def objective(predicted, measured, delta=1e-3):
+    """Sum over the runs of the Huber loss of log predicted - log measured. Both (n,), nats. Returns a number."""
+    ### BEGIN SOLUTION
+    r = np.abs(np.log(predicted) - np.log(measured))
+    return np.sum(np.where(r <= delta, r**2 / 2, delta * (r - delta / 2)))
+    ### END SOLUTION
+
+
+# %% check="5.4.3"
+check("5.4.3", objective)
+
+# %% [markdown]
+# See what the choice of $\delta$ does. Spoil one of the known surface's runs (its loss comes out 15 % too high, as with a
+# learning rate that is far too large), and fit with $\delta = 10^{-3}$ and with $\delta = 1$, which is plain least squares.
+
+# %%
+noisy = exact * np.exp(0.005 * np.random.default_rng(1).standard_normal(len(exact)))
+spoiled = noisy.copy()
+spoiled[np.argmax(N * (C == C.max()))] *= 1.15  # the largest model at the largest budget
+print(f"{'':31} alpha   beta      E      a     truth: 0.380   0.690  1.450  {true_a:.3f}")
+for name, losses in (("clean", noisy), ("one run spoiled", spoiled)):
+    for delta in (1e-3, 1.0):
+        p = fit_chinchilla(N, D, losses, delta=delta).params
+        print(f"{name:17} delta = {delta:<5g}  {p['alpha']:.3f}  {p['beta']:.3f}  {p['E']:.3f}  {p['a']:.3f}")
+
+# %% [markdown]
+# ## 4 Getting to the minimum
+#
+# Five unknowns and an objective: hand them to an optimiser and take what it returns? The next cell does just that, the
+# way it was published: SciPy's L-BFGS-B with its default settings, slopes by finite differences, many starts, the best
+# one wins. It does it twice, on the runs of the sweep. The second time the objective is the *mean* over the runs. A mean
+# is a sum divided by a constant. What should change?
+
+# %%
+from scipy.optimize import minimize
+from scipy.special import huber, logsumexp
+
+
+def published_method(n, d, loss, start, reduce):
+    """SciPy's result for one start (log A, log B, log E, alpha, beta); slopes by finite differences."""
+    n, d, loss = np.log(n), np.log(d), np.log(loss)
+
+    def value(p):
+        terms = [p[0] - p[3] * n, p[1] - p[4] * d, np.full_like(n, p[2])]
+        return reduce(huber(1e-3, logsumexp(terms, axis=0) - loss))
+
+    return minimize(value, start, method="L-BFGS-B")
+
+
+starts = np.array(np.meshgrid([0, 5, 10], [0, 5, 10], [-0.5, 0.5], [0.2, 0.8], [0.2, 0.8])).reshape(5, -1).T
+columns = [runs[name].to_numpy(float) for name in ("n_params", "tokens", "loss")]
+ended = {}
+for reduce in (np.sum, np.mean):
+    ended[reduce.__name__] = [published_method(*columns, start, reduce) for start in starts]
+    winner = min(ended[reduce.__name__], key=lambda one: one.fun)
+    A, B, E = np.exp(winner.x[:3])
+    total = winner.fun * (1 if reduce is np.sum else len(runs))
+    print(f"{reduce.__name__:4}: A = {A:6.1f}  B = {B:7.0f}  E = {E:.3f}  alpha = {winner.x[3]:.3f}  ", end="")
+    print(f"beta = {winner.x[4]:.3f}  summed objective {total:.6f}")
+
+# %% [markdown]
+# Nothing should change, and yet another law comes out, whose own summed objective is worse. The lowest point of a mean is
+# where the lowest point of the sum is. What differs is when the optimiser *stops*. SciPy's L-BFGS-B, with its defaults,
+# ends when a step gains less than $2.2 \cdot 10^{-9} \max(|f_\text{before}|, |f_\text{after}|, 1)$. The objective here is
+# far below 1, so the rule is an absolute one: a gain of $2.2 \cdot 10^{-9}$. Divide $f$ by the number of runs, and gains
+# that were worth a step no longer are. (It also ends where all slopes are below $10^{-5}$, absolute again.)
+
+# %% [markdown] exercise="5.4.4"
+# Write a stop rule that a change of unit cannot touch. For several fits side by side you know the objective before and
+# after their last step, both positive, `after` never larger. A fit has settled when the step lowered its objective by no
+# more than the share `tolerance`.
+
+
+# %% exercise="5.4.4"
+def settled(before, after, tolerance):
+    """Which fits have settled. before, after: (k,) objectives; tolerance: a share. Returns (k,) of True and False."""
+    ### BEGIN SOLUTION
+    return before - after <= tolerance * before
+    ### END SOLUTION
+
+
+# %% check="5.4.4"
+check("5.4.4", settled)
+
+# %% [markdown]
+# ### Starts that fail
+#
+# How many of the starts above, with the sum, ended at the best objective found? And how many starts of
+# `fit_chinchilla`, which stops by a rule like yours?
+
+# %%
+fit = fit_chinchilla(*columns)
+ends = np.array([one.fun for one in ended["sum"]])
+share = np.mean(ends < 1.001 * fit.objective)
+print(f"published method: {share:.0%} of {len(ends)} starts within 0.1 % of the best objective, {fit.objective:.6f}")
+print(f"   the others end at up to {ends.max() / fit.objective:.0f} times that")
+print(f"fit_chinchilla:   {fit.starts_at_optimum:.0%} of its random starts")
+assert fit.starts_at_optimum > share
+
+# %% [markdown]
+# A fit that takes one start is a lottery ticket, and the share of winning tickets is a number worth reporting. Why is
+# this surface so hard to walk on? Here is how steep its steepest direction is against its flattest one at the minimum.
+# (This ratio is the **condition number**. Lesson 4.2: gradient descent needs about as many steps as this number says.)
+
+# %%
+N_runs, D_runs, L_runs = columns
+p = fit.params
+slopes = np.stack([  # of log L in E, A, B, alpha, beta: (5, n)
+    np.ones_like(N_runs),
+    N_runs ** -p["alpha"],
+    D_runs ** -p["beta"],
+    -p["A"] * N_runs ** -p["alpha"] * np.log(N_runs),
+    -p["B"] * D_runs ** -p["beta"] * np.log(D_runs),
+]) / fit.predict(n_params=N_runs, tokens=D_runs)  # fmt: skip
+five = np.linalg.cond(slopes @ slopes.T)
+linear, bent = slopes[:3].T, slopes[3:].T
+bent = bent - linear @ np.linalg.lstsq(linear, bent, rcond=None)[0]  # what E, A and B cannot make up for
+two = np.linalg.cond(bent.T @ bent)
+print(f"condition number in (E, A, B, alpha, beta): {five:.0e};  in (alpha, beta) alone: {two:.0f}")
+assert five > 1e6 * two
+
+# %% [markdown]
+# The second number is the way out, and you can see it in the formula. **For fixed exponents the law is linear** in $E$, $A$
+# and $B$: each run says $E \cdot 1 + A \cdot N^{-\alpha} + B \cdot D^{-\beta} = L$. The best constants for these exponents
+# are a least-squares problem with one exact solution, no start and no steps. What remains is a landscape in two
+# dimensions, $\alpha$ and $\beta$, which can be drawn. The trick is called **variable projection** (Golub and Pereyra,
+# 1973).
+#
+# ## 5 Two dimensions instead of five
+
+# %% [markdown] exercise="5.4.5"
+# Given the exponents, find $E, A, B \ge 0$ with the smallest sum of squared *relative* residuals,
+# $\bigl((E + A N^{-\alpha} + B D^{-\beta})/L - 1\bigr)^2$. Negative constants make no law; SciPy's
+# `nnls(X, y)` solves $Xc \approx y$ for $c \ge 0$ and returns $c$ and the length of what is left over.
+
+# %% exercise="5.4.5"
+from scipy.optimize import nnls
+
+
+def constants_for(N, D, loss, alpha, beta):
+    """E, A, B for these exponents. N, D, loss: (n,) arrays; alpha, beta: numbers. Returns three numbers."""
+    ### BEGIN SOLUTION
+    X = np.stack([np.ones_like(N), N**-alpha, D**-beta], axis=1) / loss[:, None]
+    (E, A, B), _ = nnls(X, np.ones(len(loss)))
+    return E, A, B
+    ### END SOLUTION
+
+
+# %% check="5.4.5"
+check("5.4.5", constants_for)
+
+# %% [markdown]
+# Now turn the exponents; $E$, $A$ and $B$ follow by themselves, by what you have just written. The lines on the left join
+# exponents that fit equally well.
+#
+# - Walk to the lowest point. Which way is the valley long?
+# - Set $\alpha = 0.2$ and find the best $\beta$. What happens to $E$, and how could you tell, from the residuals, that the fit is worse?
+# - Find a pair of exponents that is far from the best one and still has a residual within a tenth of the smallest.
+
+# %% alt="Left: contours of the residual over alpha and beta, closed rings around one lowest region, with a point at (0.4, 0.6). Right: the residuals of the runs against tokens, between -2 and 2 percent."
+from functools import partial
+
+explore(
+    partial(figures.draw_landscape, N_runs, D_runs, L_runs),
+    alpha=slider(0.40, 0.05, 1.0, 0.01, "alpha"),
+    beta=slider(0.60, 0.05, 1.2, 0.01, "beta"),
+)
+
+# %% [markdown]
+# One valley, one lowest point. `fit_chinchilla` draws random pairs of exponents, lets this projection choose $E$, $A$ and
+# $B$ for each, and walks down from there with the Huber objective, all starts at once.
+#
+# ## 6 The law of the sweep
+#
+# Fit, and look at what is left over before you believe a single number.
+
+# %% alt="Left: losses of the runs against size at each budget, U-shaped, with the fitted curves through them and stars at the parabolas' lowest points. Right: the residuals against tokens per parameter, mostly within two percent, without large outliers."
+isoflop = fit_isoflop(runs["flops"], runs["n_params"], runs["loss"], budget=runs["budget"], bootstrap=1000)
+fit = fit_chinchilla(*columns, bootstrap=1000)
+figures.draw_sweep(runs, fit, isoflop)
+
+# %%
+for name in ("E", "A", "B", "alpha", "beta", "a"):
+    low, high = fit.interval[name]
+    print(f"   {name:5} = {fit.params[name]:8.3f}   95 % interval [{low:.3f}, {high:.3f}]")
+rms = float(np.sqrt(np.mean(fit.residuals**2)))
+r_squared = 1 - np.var(fit.residuals) / np.var(np.log(L_runs))
+print(f"residuals {rms:.2%} rms, R^2 of log loss {r_squared:.4f}")
+print(f"a by the surface {fit.params['a']:.2f}, by the parabolas {isoflop.params['a']:.2f}", end="")
+print(" [{:.2f}, {:.2f}]".format(*isoflop.interval["a"]))
+for sentence in (*fit.warnings, *isoflop.warnings):
+    print("warning:", sentence)
+
+# %% [markdown]
+# The law follows the runs to about one percent over two decades of compute, and the exponents come with generous
+# intervals. Look at the right panel for *shape*: a law that misses something leaves residuals that keep their sign over
+# a stretch. A small $R^2$ would be alarming, and a large one is no comfort: lesson 5.3 had sweeps with a wrong learning
+# rate and an $R^2$ as good as this.
+#
+# ## 7 The same on published runs
+#
+# The runs behind Hoffmann and co-authors' paper were never released. In 2024 Besiroglu and co-authors (Epoch AI) read
+# 245 of them off a figure's vector graphics. Fit them with what you have built. The file carries no licence, so the
+# course does not ship it: `load_or_none` looks in a folder of yours (`COURSE_DATA`), in the cache, and on the web.
+
+# %%
+epoch = published.load_or_none("epoch")
+if epoch is None:
+    print("Epoch's points are not on this machine and not within reach; the lesson goes on with the course's own runs.")
+else:
+    points = epoch.sort_values("loss", ascending=False, ignore_index=True)
+    kept = points.iloc[5:]  # as Besiroglu et al.: without the five highest losses
+    theirs = fit_chinchilla(kept["n_params"], kept["tokens"], kept["loss"], bootstrap=4000)
+    print(f"{len(kept)} of {len(points)} points, {kept['n_params'].min():.2g} to {kept['n_params'].max():.2g} parameters")
+    for name in ("A", "B", "E", "alpha", "beta", "a"):
+        print(f"   {name:5} = {theirs.params[name]:9.4f}   standard error {theirs.standard_error[name]:8.4f}")
+    print(f"   objective {theirs.objective:.5f}, {theirs.starts_at_optimum:.0%} of the starts reach it")
+    assert abs(theirs.params["alpha"] - 0.3473) < 5e-4 and abs(theirs.params["beta"] - 0.3672) < 5e-4
+
+# %% [markdown]
+# Now set other people's constants beside it. Hoffmann and co-authors print $E = 1.69$, $A = 406.4$, $B = 410.7$,
+# $\alpha = 0.34$, $\beta = 0.28$; the source text of their paper holds more digits. Besiroglu and co-authors report
+# 482.0, 2085.4, 1.8169, 0.3478 and 0.3659. For each: the objective on the same points, and the tokens per parameter
+# that it advises for $5.88 \cdot 10^{23}$ FLOPs, about the compute of Chinchilla.
+
+# %%
+constants = {
+    "Hoffmann, printed": (1.69, 406.4, 410.7, 0.34, 0.28),
+    "Hoffmann, source": (np.exp(0.5267228), np.exp(6.0073404), np.exp(6.0179186), 0.33917084, 0.2849083),
+    "Besiroglu, reported": (1.8169, 482.01, 2085.43, 0.3478, 0.3659),
+}
+if epoch is not None:
+    constants["optimum, ours"] = tuple(theirs.params[name] for name in ("E", "A", "B", "alpha", "beta"))
+left_over, advice = {}, {}
+print("                      objective      a   tokens per parameter at 5.88e23 FLOPs")
+for name, (E, A, B, alpha, beta) in constants.items():
+    a = beta / (alpha + beta)
+    size = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (5.88e23 / 6) ** a
+    advice[name] = 5.88e23 / 6 / size**2
+    score = "       "
+    if epoch is not None:
+        predicted = E + A / kept["n_params"] ** alpha + B / kept["tokens"] ** beta
+        left_over[name] = np.log(kept["loss"] / predicted)
+        score = f"{huber(1e-3, left_over[name]).sum():.5f}"
+    print(f"   {name:20} {score}  {a:.3f}   {advice[name]:5.1f}")
+assert 90 < advice["Hoffmann, printed"] < 95 and 57 < advice["Hoffmann, source"] < 61
+
+# %% alt="Four histograms of the residuals of the 240 points: with Hoffmann's printed constants nearly all lie on one side of zero, with the constants of the source text less so, with Besiroglu's and the optimum they are centred on zero. Without the points: a single histogram of the residuals of the course's own sweep."
+figures.draw_residuals(left_over or {"the sweep of this lesson": fit.residuals})
+
+# %% [markdown]
+# Three lessons lie in this table.
+#
+# - **Rounding.** Two decimals in an exponent look careful. They turn 59 tokens per parameter into 93, because the
+#   prediction reaches far beyond the runs and every error in an exponent is multiplied by that distance. Publish all
+#   digits.
+# - **The fit itself.** Hoffmann's constants miss the points in one direction. Their other two approaches gave $a$ near
+#   0.50, this one 0.46. The optimum of the very same objective, $a \approx 0.51$, agrees with the other two: about 18
+#   tokens per parameter instead of 59. Besiroglu and co-authors found this.
+# - **Even the correction is not the optimum.** The constants that they report come from another objective. The minimum of the
+#   stated one is a little further on, $\alpha = 0.3473$, $\beta = 0.3672$. Here the difference is far below the standard error.
+#
+# Why drop five points? They are the highest losses, and they do not follow the law. It is a reasonable choice that was
+# made after looking. Move it, and the $\delta$ of the objective, and see whether it matters:
+
+# %%
+if epoch is not None:
+    print(f"alpha, beta and a (standard error of a: {theirs.standard_error['a']:.3f})")
+    for dropped in (0, 5, 10, 20):
+        part = points.iloc[dropped:]
+        p = fit_chinchilla(part["n_params"], part["tokens"], part["loss"]).params
+        print(f"   {dropped:2} highest losses dropped: {p['alpha']:.3f}  {p['beta']:.3f}  {p['a']:.3f}")
+    for delta in (1e-3, 1e-2, 1e-1, 1.0):
+        p = fit_chinchilla(kept["n_params"], kept["tokens"], kept["loss"], delta=delta).params
+        print(f"   5 dropped, delta = {delta:<6g}  : {p['alpha']:.3f}  {p['beta']:.3f}  {p['a']:.3f}")
+else:
+    for delta in (1e-3, 1e-2, 1e-1, 1.0):
+        p = fit_chinchilla(*columns, delta=delta).params
+        print(f"   the sweep, delta = {delta:<6g}: {p['alpha']:.3f}  {p['beta']:.3f}  {p['a']:.3f}")
+
+# %% [markdown]
+# With Epoch's points, $a$ goes from 0.565 with none dropped to 0.484 with twenty: four times its standard error, for a
+# decision that a paper mentions in half a sentence. Report such a table with every fit of your own.
+#
+# ### From Kaplan to Chinchilla in five steps
+#
+# In 2020 Kaplan and co-authors had found $N_\text{opt} \propto C^{0.73}$; in 2022 Hoffmann and co-authors $C^{0.50}$. At a thousand times
+# the compute, these are models that differ fivefold in size. Porian and co-authors (2024) trained everything between the two.
+# Their IsoFLOP points, 12 budgets a step, are public. Your `fit_isoflop` reads the exponent after each repair:
+
+# %%
+porian = published.load_or_none("porian_points")
+repairs = {  # hparams, warmup, decay, param_count, val
+    "Kaplan's set-up": ("base", "long", "kaplan", "kaplan", "train"),
+    "+ last layer counted": ("base", "long", "kaplan", "standard", "val"),
+    "+ short warm-up": ("base", "short", "kaplan", "standard", "val"),
+    "+ cosine decay": ("base", "short", "chinchilla", "standard", "val"),
+    "+ rate and batch tuned": ("tuned", "short", "const", "standard", "val"),
+}
+found = {"RefinedWeb": [], "OpenWebText2": []}
+if porian is None:
+    print("Porian's points are not within reach; their paper reports 0.835, 0.706, 0.602, 0.571 and 0.497.")
+else:
+    settings = porian.groupby(["dataset", "hparams", "warmup", "decay", "param_count", "val"])
+    for name, short in (("RefinedWeb", "rw"), ("OpenWebText2", "owt2")):
+        for setting in repairs.values():
+            these = settings.get_group((short, *setting))
+            one = fit_isoflop(these["flops"], these["n"], these["loss"], method="akima", bootstrap=300)
+            found[name].append((one.params["a"], *one.interval["a"]))
+    reported = (0.835, 0.706, 0.602, 0.571, 0.497)
+    for repair, (a, low, high), theirs_a in zip(repairs, found["RefinedWeb"], reported, strict=True):
+        print(f"   {repair:30} a = {a:.3f} [{low:.3f}, {high:.3f}]   reported {theirs_a:.3f}")
+        assert abs(a - theirs_a) < 0.02
+
+
+# %% alt="The exponent of the best size after each of five repairs, for two data sets: it falls from 0.84 and 0.88 to 0.50 and 0.52, past the dashed lines of Kaplan (0.73) and Chinchilla (0.50). Without the points: the reported exponents alone."
+if porian is None:
+    found = {"as reported": [(a, a, a) for a in (0.835, 0.706, 0.602, 0.571, 0.497)]}
+figures.draw_porian(tuple(repairs), found)
+
+# %% [markdown]
+# Not one of the steps is about fitting. Counting the last layer's FLOPs, a warm-up that was too long for small models, a
+# schedule, and at last the learning rate and batch size of each size: each changes which size *looks* best. Every
+# interval in this figure is honest about scatter, and none of them contains the next step's value. **An interval knows
+# nothing of what all runs have in common.**
+#
+# ## 8 How sure? Resample, and then distrust that
+#
+# The **bootstrap** asks: had other runs come out of the same process, how different would the law be? Lacking other runs,
+# it draws from those there are, as many as before, with replacement: some twice, some not at all. Fit each such resample
+# anew; the spread of the answers stands for the spread that new runs would give.
+
+# %% [markdown] exercise="5.4.6"
+# Write it for the simplest law, $y = G x^a$: the exponent is the slope of $\log y$ on $\log x$. Each row of `picks`
+# holds the indices that one resample drew. Return the 95 % percentile interval of the exponent.
+
+
+# %% exercise="5.4.6"
+def exponent_interval(x, y, picks):
+    """95 % interval of a in y = G x^a. x, y: (n,); picks: (R, n) indices. Returns low, high."""
+    ### BEGIN SOLUTION
+    slopes = [np.polyfit(np.log(x[row]), np.log(y[row]), 1)[0] for row in picks]
+    low, high = np.percentile(slopes, [2.5, 97.5])
+    return low, high
+    ### END SOLUTION
+
+
+# %% check="5.4.6"
+check("5.4.6", exponent_interval)
+
+# %% [markdown]
+# `bootstrap=1000` in the fits above did the same with the whole surface. Now put it to the test. A larger sweep was
+# recorded with **three seeds**: other initial weights, other batches, otherwise the same runs. Each seed alone is a
+# sweep as you would have run it, with its bootstrap interval. If these intervals are right, the three laws should differ
+# by about as much as the intervals say.
+
+# %%
+three = sweeps.reference("characters")
+three = three[~three["diverged"]]
+per_seed = {seed: part for seed, part in three.groupby("seed")}
+laws = {
+    seed: fit_chinchilla(part["n_params"], part["tokens"], part["loss"], bootstrap=500) for seed, part in per_seed.items()
+}
+together = fit_chinchilla(
+    three["n_params"], three["tokens"], three["loss"], seeds=three["seed"], bootstrap=500, bootstrap_by="seed"
+)
+print(f"{len(three)} runs, {three['budget'].min():.0e} to {three['budget'].max():.0e} FLOPs, seeds {', '.join(map(str, laws))}")
+ratios = {}
+for name in ("E", "alpha", "beta", "a"):
+    values = [law.params[name] for law in laws.values()]
+    inside = np.mean([law.standard_error[name] for law in laws.values()])
+    ratios[name] = np.std(values, ddof=1) / inside
+    print(f"   {name:5} by seed " + "  ".join(f"{v:.3f}" for v in values), end="")
+    print(f"   their spread {np.std(values, ddof=1):.4f}, a seed's own standard error {inside:.4f}")
+
+# %% alt="For E, alpha, beta and a: one row a seed with the fitted value and its bootstrap interval, and a row for all three seeds together, whose interval comes from resampling whole seeds."
+figures.draw_seeds({
+    name: [(f"seed {seed}", law.params[name], *law.interval[name]) for seed, law in laws.items()]
+    + [("all seeds", together.params[name], *together.interval[name])]
+    for name in ("E", "alpha", "beta", "a")
+})  # fmt: skip
+
+# %% [markdown]
+# SEEDS-PROSE
+#
+# ## 9 The bet
+#
+# ### A rehearsal
+#
+# Before you predict a run that nobody has made, predict one that somebody has. Hide the largest budget, fit the rest,
+# and predict what you hid.
+
+# %%
+hidden = runs["budget"] == runs["budget"].max()
+rehearsed = fit_chinchilla(*(runs.loc[~hidden, c] for c in ("n_params", "tokens", "loss")), bootstrap=1000)
+low, high = rehearsed.predict_interval(n_params=runs.loc[hidden, "n_params"], tokens=runs.loc[hidden, "tokens"])
+expected = rehearsed.predict(n_params=runs.loc[hidden, "n_params"], tokens=runs.loc[hidden, "tokens"])
+for row, e, lo, hi in zip(runs[hidden].itertuples(), expected, low, high, strict=True):
+    verdict = "inside" if lo <= row.loss <= hi else "OUTSIDE"
+    print(f"   N = {row.n_params:6,}: predicted {e:.3f} [{lo:.3f}, {hi:.3f}], measured {row.loss:.3f}, {verdict}")
+rehearsal_error = float(np.mean(np.log(runs.loc[hidden, "loss"] / expected)))
+print(f"measured above predicted by {rehearsal_error:+.1%} on average")
+
+# %% [markdown] exercise="5.4.7"
+# To compare your interval with the law's you need one number for both. The **interval score** (small is good) is the
+# width, plus a fine for missing: for each nat by which the measurement lies outside, $2/(1 - \text{level})$ nats. At 95 %
+# that is 40. Write it for numbers or arrays.
+
+
+# %% exercise="5.4.7"
+def score(low, high, measured, level=0.95):
+    """Interval score in nats. low, high, measured: numbers or (n,). Returns the same shape."""
+    ### BEGIN SOLUTION
+    outside = np.maximum(low - measured, 0) + np.maximum(measured - high, 0)
+    return high - low + 2 / (1 - level) * outside
+    ### END SOLUTION
+
+
+# %% check="5.4.7"
+check("5.4.7", score)
+
+# %% [markdown]
+# The fine is chosen so that the expected score is lowest for an honest interval, one with 2.5 % of your belief on each
+# side. Exaggerating your certainty costs as much as hiding it.
+#
+# ### The prediction
+#
+# Which size at $5 \cdot 10^{12}$ FLOPs? $6ND$ counts all parameters alike, but the embedding of these models costs no
+# multiplications. So take the exact count: `Plan` lists, for each size, the tokens that the budget pays for, and the law
+# says what to expect of each.
+
+# %%
+from dataclasses import replace
+
+plan = replace(sweeps.preset("characters-quick"), sizes=(128, 192, 256, 320, 384, 512), budgets=(5e12,), seeds=(0,))
+table = plan.table()
+expected = fit.predict(n_params=table["n_params"], tokens=table["tokens"])
+for row, e in zip(table.itertuples(), expected, strict=True):
+    print(f"   size {row.size}: N = {row.n_params:7,}, D = {row.tokens:10,}, predicted {e:.3f} nats")
+chosen = table.iloc[int(np.argmin(expected))]
+optimal = compute_optimal(fit, 5e12)
+print(f"best by 6ND: N = {optimal.n_params:,.0f}, loss {optimal.loss:.3f}")

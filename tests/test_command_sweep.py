@@ -1,0 +1,331 @@
+"""`course sweep`: its arguments, what it shows, its exit status, and Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_tasks
+
+import course.data
+from course import sweeps, training
+from course.commands import sweep as command
+from course.training import Outcome
+
+ORDINARY = ("--task", "letters", "--family", "char_mlp", "--sizes", "4,8,16,32", "--budgets", "1e7:1e8:3")
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch, tmp_path):
+    """The tiny tasks under their names; records go below an empty folder."""
+    known = {"letters": tiny_tasks.letters(), "corners": tiny_tasks.corners()}
+    real = course.data.task
+    monkeypatch.setattr(course.data, "task", lambda name, **options: known.get(name) or real(name, **options))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def trained(monkeypatch):
+    """Training that takes no time, with an interior optimum at each budget; `trained` lists what was asked of it."""
+    calls = []
+
+    def branches(trainer, budgets, seed=0):
+        calls.append((trainer.size, seed, sorted(budgets)))
+        for steps in sorted(budgets):
+            loss = 1 + trainer.size**-1.0 + 40 * steps**-1.0 + seed / 1000
+            yield Outcome(steps, math.nan if trainer.recipe.rate > 1000 else loss, loss, 0.1)
+
+    class Trainer:
+        def __init__(self, task, family, size, recipe):
+            self.size, self.recipe = size, recipe
+
+    monkeypatch.setattr(training, "Trainer", Trainer)
+    monkeypatch.setattr(training, "train_branches", branches)
+    sweeps._trainer.cache_clear()
+    yield calls
+    sweeps._trainer.cache_clear()
+
+
+def parsed(*args):
+    parser = argparse.ArgumentParser(prog="course sweep")
+    parser.add_argument("--json", action="store_true")
+    command.configure(parser)
+    return parser.parse_args(args)
+
+
+def run(capsys, *args):
+    """(exit status, stdout, stderr), in this process."""
+    status = command.run(parsed("--workers", "1", *args))
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def one_sentence(error) -> str:
+    text = str(error.value)
+    assert text.endswith(".") and "\n" not in text, text
+    return text
+
+
+# --- an ordinary sweep ----------------------------------------------------------------------------
+
+
+def test_a_sweep_shows_its_plan_and_leaves_records_a_table_and_a_figure(capsys, tmp_path, trained):
+    status, out, err = run(capsys, *ORDINARY, "--seeds", "2", "--out", "mine")
+    assert status == 0
+    table = pd.read_csv(tmp_path / "mine" / "runs.csv")
+    assert len(table) == len(list((tmp_path / "mine" / "runs").glob("*.json"))) == sum(len(b) for _, _, b in trained)
+    assert {"n_params", "tokens", "loss", "flops", "budget", "seed", "diverged"} <= set(table.columns)
+    assert "char_mlp on letters, 2 seeds" in out and "Predicted:" in out and f"{len(table)} runs" in out
+    assert "N_opt" in out
+    assert (tmp_path / "mine" / "isoflop.png").read_bytes().startswith(b"\x89PNG")
+    assert "Traceback" not in err and "100%" in err
+
+
+def test_the_same_command_again_trains_nothing_and_another_seed_only_itself(capsys, tmp_path, trained):
+    run(capsys, *ORDINARY, "--out", "mine", "--no-figure")
+    before = (tmp_path / "mine" / "runs.csv").read_bytes()
+    trained.clear()
+    assert run(capsys, *ORDINARY, "--out", "mine", "--no-figure")[0] == 0
+    assert trained == [] and (tmp_path / "mine" / "runs.csv").read_bytes() == before
+    run(capsys, *ORDINARY, "--out", "mine", "--no-figure", "--seeds", "0,5")
+    assert {seed for _, seed, _ in trained} == {5}
+    assert set(pd.read_csv(tmp_path / "mine" / "runs.csv")["seed"]) == {0, 5}
+
+
+def test_without_a_name_the_folder_is_called_after_the_task_and_the_family(capsys, tmp_path):
+    run(capsys, *ORDINARY, "--no-figure")
+    assert (tmp_path / "sweeps" / "letters-char_mlp" / "runs.csv").exists()
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(capsys, tmp_path, trained):
+    status, out, _ = run(capsys, *ORDINARY, "--dry-run")
+    assert status == 0 and "Predicted:" in out and list(tmp_path.iterdir()) == [] and trained == []
+    sizes = [int(line.split()[0]) for line in out.splitlines() if "|" in line and line.split()[0].isdigit()]
+    assert sizes == [4, 8, 16, 32]
+
+
+def test_json_is_all_that_is_printed(capsys, tmp_path):
+    status, out, err = run(capsys, *ORDINARY, "--json", "--out", "mine")
+    told = json.loads(out)
+    assert status == 0 and err == ""
+    assert set(told) == {"out", "runs", "diverged", "table", "figure"}
+    assert told["runs"] == len(pd.read_csv(told["table"])) and told["diverged"] == 0
+    rows = json.loads(run(capsys, *ORDINARY, "--json", "--dry-run")[1])
+    assert {row["run_id"] for row in rows} == {path.stem for path in (tmp_path / "mine" / "runs").iterdir()}
+
+
+def test_the_list_names_presets_families_and_tasks(capsys):
+    from course.models import FAMILIES
+
+    status, out, _ = run(capsys, "--list")
+    assert status == 0
+    assert all(name in out for name in [*sweeps.PRESETS, *FAMILIES, *course.data.TASKS])
+
+
+def test_the_arguments_become_the_plan():
+    plan = command._plan(
+        parsed(
+            *ORDINARY, "--rate", "0.02", "--batch", "64", "--schedule", "cosine", "--seeds", "1,3", "--option", "d=4"
+        )
+    )
+    assert (plan.recipe.rate, plan.recipe.batch, plan.recipe.schedule) == (0.02, 64, "cosine")
+    assert plan.seeds == (1, 3) and plan.options == (("d", 4),)
+    assert plan.budgets == sweeps.isoflop_budgets(1e7, 1e8, 3)
+    assert command._plan(parsed(*ORDINARY, "--seeds", "3")).seeds == (0, 1, 2)
+
+
+def test_a_preset_takes_changes():
+    plan = command._plan(parsed("characters-quick", "--sizes", "16,32", "--rate", "0.003", "--seeds", "2"))
+    ordinary = sweeps.preset("characters-quick")
+    assert (plan.sizes, plan.seeds, plan.recipe.rate) == ((16, 32), (0, 1), 0.003)
+    assert (plan.task, plan.budgets, plan.recipe.batch) == (ordinary.task, ordinary.budgets, ordinary.recipe.batch)
+
+
+def test_without_a_word_on_workers_there_is_one_a_core(monkeypatch):
+    monkeypatch.setattr(sweeps, "_cores", lambda: 2)
+    assert command._workers(None) == 2 and command._workers(3) == 3
+    monkeypatch.setattr(sweeps, "_cores", lambda: 64)
+    assert command._workers(None) == 4
+
+
+# --- what can go wrong ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("characters-quik",), "no preset 'characters-quik'.*characters-quick"),
+        ((), "missing: --task, --family, --sizes, --budgets"),
+        (("--task", "letters"), "missing: --family, --sizes, --budgets"),
+        (("characters-quick", "--task", "bytes"), "not both"),
+        (("characters-quick", "--family", "mlp"), "not both"),
+        ((*ORDINARY, "--task", "leters"), "no task 'leters'.*characters"),
+        ((*ORDINARY, "--family", "cnn"), "no family 'cnn'.*char_mlp"),
+        ((*ORDINARY, "--family", "transformer"), "'transformer' does not fit"),
+        ((*ORDINARY, "--sizes", "a,b"), "--sizes is a list of numbers such as 8,16,32; got 'a,b'"),
+        ((*ORDINARY, "--sizes", "8;16"), "--sizes is a list"),
+        ((*ORDINARY, "--sizes", "8.5"), "--sizes is a list"),
+        ((*ORDINARY, "--sizes", ","), "at least one of its sizes"),
+        ((*ORDINARY, "--sizes", "0,8"), "size must be a whole number"),
+        ((*ORDINARY, "--sizes", "-8,8"), "size must be a whole number"),
+        ((*ORDINARY, "--budgets", "0"), "budget .training FLOPs. must be a positive number; got 0.0"),
+        ((*ORDINARY, "--budgets=-1e9,1e9"), "must be a positive number; got -1"),
+        ((*ORDINARY, "--budgets", "nan"), "must be a positive number"),
+        ((*ORDINARY, "--budgets", "inf"), "must be a positive number"),
+        ((*ORDINARY, "--budgets", "many"), "--budgets is a list of numbers such as 1e10,1e11; got 'many'"),
+        ((*ORDINARY, "--budgets", "1e7:1e9"), "--budgets"),
+        ((*ORDINARY, "--budgets", "1e7:1e9:0"), "LOWEST:HIGHEST:NUMBER"),
+        ((*ORDINARY, "--budgets", "1e7:1e9:2.5"), "LOWEST:HIGHEST:NUMBER"),
+        ((*ORDINARY, "--budgets", "0:1e9:3"), "LOWEST:HIGHEST:NUMBER"),
+        ((*ORDINARY, "--budgets", "1"), "choose budgets from"),
+        ((*ORDINARY, "--budgets", "1e15"), "choose budgets from"),
+        ((*ORDINARY, "--seeds", "x"), "--seeds is a list of numbers"),
+        ((*ORDINARY, "--seeds", "0"), "at least one of its seeds"),
+        ((*ORDINARY, "--seeds=-1"), "seeds"),
+        ((*ORDINARY, "--seeds", "0,-1"), "seed must be a whole number"),
+        ((*ORDINARY, "--rate", "0"), "rate must be a positive number"),
+        ((*ORDINARY, "--rate", "nan"), "rate must be a positive number"),
+        ((*ORDINARY, "--batch", "0"), "batch must be a whole number"),
+        ((*ORDINARY, "--workers", "0"), "--workers is a number of processes, 1 or more; got 0"),
+        ((*ORDINARY, "--workers", "-2"), "--workers is a number of processes"),
+        ((*ORDINARY, "--option", "d"), "--option is NAME=VALUE such as d=4; got 'd'"),
+        ((*ORDINARY, "--option", "=4"), "--option is NAME=VALUE"),
+        (("characters-quick", "--option", "colour=red"), "no option 'colour'"),
+        (("characters-quick", "--file", "nowhere.txt"), "'nowhere.txt' cannot be read"),
+        ((*ORDINARY, "--out", "a-file"), "'a-file' cannot be written"),
+        ((*ORDINARY, "--out", "a-file/below"), "'a-file/below' cannot be written"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_trains_nothing(tmp_path, trained, args, words):
+    (tmp_path / "a-file").write_text("x")
+    with pytest.raises(ValueError, match=words) as error:
+        command.run(parsed(*args) if "--workers" in args else parsed(*args, "--workers", "1"))
+    one_sentence(error)
+    assert trained == [] and (tmp_path / "a-file").read_text() == "x"
+
+
+@pytest.mark.parametrize("args", [("--rate", "fast"), ("--workers", "two"), ("--schedule", "linear"), ("--sizse", "8")])
+def test_a_wrong_call_ends_with_2(capsys, args):
+    with pytest.raises(SystemExit) as stop:
+        parsed(*ORDINARY, *args)
+    assert stop.value.code == 2 and args[-2 if args[0] != "--sizse" else 0] in capsys.readouterr().err
+
+
+def test_runs_that_diverge_are_counted_and_the_command_ends_well(capsys, tmp_path):
+    status, out, _ = run(capsys, *ORDINARY, "--rate", "1e6", "--out", "wild")
+    assert status == 0 and "diverged" in out and "Traceback" not in out
+    table = pd.read_csv(tmp_path / "wild" / "runs.csv")
+    assert table["diverged"].all() and table["loss"].isna().all()
+
+
+def test_one_budget_or_one_size_makes_no_law_but_a_sweep(capsys):
+    for change in (("--budgets", "1e7"), ("--sizes", "8")):
+        status, out, _ = run(capsys, *ORDINARY, *change, "--out", f"few{change[0]}")
+        assert status == 0 and "runs in" in out
+
+
+def test_foreign_files_are_named(capsys, tmp_path):
+    (tmp_path / "mine" / "runs").mkdir(parents=True)
+    (tmp_path / "mine" / "runs" / "notes.json").write_text("[]")
+    status, out, _ = run(capsys, *ORDINARY, "--out", "mine", "--no-figure")
+    assert status == 0 and "notes.json" in out
+    assert (tmp_path / "mine" / "runs" / "notes.json").read_text() == "[]"
+
+
+def test_ctrl_c_is_one_sentence_with_what_is_kept(capsys, tmp_path, monkeypatch, trained):
+    make, made = sweeps._make, []
+
+    def interrupted(unit):
+        for record in make(unit):
+            made.append(record)
+            yield record
+            if len(made) == 2:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sweeps, "_make", interrupted)
+        status, _, err = run(capsys, *ORDINARY, "--out", "mine", "--json")
+    assert status == 130
+    assert err.strip() == "course: stopped; 2 finished runs are kept in mine. The same command goes on from there."
+    trained.clear()
+    status, out, _ = run(capsys, *ORDINARY, "--out", "mine", "--json")
+    assert status == 0 and sum(len(budgets) for _, _, budgets in trained) == json.loads(out)["runs"] - 2
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence_and_the_runs_are_kept(capsys, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(ValueError, match="No space left on device") as error:
+        run(capsys, *ORDINARY, "--out", "mine")
+    one_sentence(error)
+    assert len(sweeps.load(tmp_path / "mine")) > 0
+
+
+# --- the command itself, in a process of its own --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("".join(np.random.default_rng(0).choice(["law ", "loss ", "compute ", "size\n"], 30_000)))
+    return path
+
+
+def course_sweep(text, out, workers, *more):
+    """`course sweep` of two small sizes."""
+    return [
+        *(sys.executable, "-m", "course", "sweep", "--task", "characters", "--family", "char_mlp", "--sizes", "16,32"),
+        *("--budgets", "1e8,2e8,4e8", "--batch", "32", "--file", str(text), "--option", "validation=512"),
+        *("--out", str(out), "--workers", str(workers), "--no-figure", *more),
+    ]
+
+
+def interrupt_when(process, condition):
+    """Ctrl-C as a terminal sends it, to every process of the command, once the condition holds."""
+    for _ in range(2000):
+        if condition() or process.poll() is not None:
+            break
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    return process.communicate(timeout=60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_in_the_terminal_ends_with_one_sentence_and_the_same_command_goes_on(text, tmp_path, workers):
+    slow = (*course_sweep(text, tmp_path / "out", workers), "--budgets", "1e8,4e11", "--sizes", "32")
+    process = subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    _, err = interrupt_when(process, lambda: any((tmp_path / "out").glob("runs/*.json")))
+    assert process.returncode == 130, err
+    said = [line for line in err.replace("\r", "\n").splitlines() if line.strip() and "FLOP" not in line]
+    assert said == [
+        f"course: stopped; 1 finished runs are kept in {tmp_path / 'out'}. The same command goes on from there."
+    ]
+    assert [path.suffix for path in (tmp_path / "out" / "runs").iterdir()] == [".json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
+def test_ctrl_c_while_the_workers_start_shows_no_traceback(text, tmp_path):
+    process = subprocess.Popen(
+        course_sweep(text, tmp_path / "out", 2),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _, err = interrupt_when(process, lambda: (tmp_path / "out" / "runs").exists())
+    assert process.returncode == 130 and "Traceback" not in err, err
+    assert "stopped; 0 finished runs" in err
