@@ -2,8 +2,10 @@
 
 A FLOP is one floating-point addition or multiplication. A matrix product (m, k) by (k, n) takes 2 m k n
 of them: that is what is counted, in float32. Element-wise work (biases, activations, normalisation,
-softmax, the optimiser) is left out, as in the literature. "Per token" is per prediction: a target of
-the loss. Nothing here imports TensorFlow. Derived in lessons 5.3 and 2.1.
+softmax, the optimiser) is left out, as in the literature; looking up an embedding takes none. A
+convolution is the matrix product of its kernel with the patches, padding included, as it is in
+memory: where the images are small, XLA, which leaves the padding out, counts less. "Per token" is per
+prediction: a target of the loss. Nothing here imports TensorFlow. Derived in lessons 5.3 and 2.1.
 """
 
 from __future__ import annotations
@@ -81,6 +83,11 @@ class Counts:
             "no-head": self.training_flops_per_token - 3 * self.head_flops,
         }[convention]
         return float(per_token) * tokens
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of the parameters alone in float32: what inference holds."""
+        return 4 * self.n_params
 
     @property
     def bytes(self) -> int:

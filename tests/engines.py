@@ -496,6 +496,11 @@ class _Serving:
         engine.run(steps)
         return (time.perf_counter() - started) / steps
 
+    def rate(self, size: int) -> float:
+        from course.machine import matrix_product_rate
+
+        return matrix_product_rate(size, seconds=0.3).median * 1e9
+
     def losses(self, family: str, size: int, file: str, recipe: dict[str, Any]) -> list[float]:
         engine = self.engine(family, size, **recipe)
         with np.load(file) as saved:

@@ -33,11 +33,11 @@ def fixed(task, x, y):
 def engine_losses(family, clip, dense_gradients=True):
     """The engine's loss at each step, and all it was given: batches, rates and first weights."""
     task, size = task_of(family), SIZES[family]
-    recipe = recipe_of(task, rate=0.01, warmup=10, clip=clip, dense_gradients=dense_gradients)
+    recipe = recipe_of(task, rate=0.005, warmup=10, clip=clip, dense_gradients=dense_gradients)
     x, y = fixed_batches(task, recipe.batch, STEPS)
     trainer = Trainer(fixed(task, x, y), family, size, recipe)
     trainer.reset(0)
-    weights = {f"w{i}": np.array(v) for i, v in enumerate(trainer.model.trainable_variables)}
+    weights = {f"w{i}": v.numpy() for i, v in enumerate(trainer.model.trainable_variables)}
     rates = learning_rate(recipe, size, np.arange(STEPS), STEPS).astype(np.float32)
     losses = [trainer.advance(step + 1, STEPS) for step in range(STEPS)]
     return np.array(losses), {"x": x, "y": y, "rates": rates, **weights}
@@ -78,7 +78,7 @@ def second_moment(dense):
             warnings.simplefilter("ignore")  # TensorFlow warns of the memory that a large table takes
             gradient = tf.convert_to_tensor(gradient)
     optimizer.apply_gradients([(gradient, table)])
-    return float(np.array(optimizer.variables[-1])[0, 0]) / 0.125
+    return float(optimizer.variables[-1].numpy()[0, 0]) / 0.125
 
 
 def skip_if_mended():

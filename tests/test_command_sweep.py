@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,18 @@ from course import sweeps, training
 from course.commands import sweep as command
 from course.training import Outcome
 
-ORDINARY = ("--task", "letters", "--family", "char_mlp", "--sizes", "4,8,16,32", "--budgets", "1e7:1e8:3")
+ORDINARY = (
+    "--task",
+    "letters",
+    "--family",
+    "char_mlp",
+    "--sizes",
+    "4,8,16,32",
+    "--budgets",
+    "1e7:1e8:3",
+    "--batch",
+    "16",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -153,9 +163,9 @@ def test_a_preset_takes_changes():
 
 
 def test_without_a_word_on_workers_there_is_one_a_core(monkeypatch):
-    monkeypatch.setattr(sweeps, "_cores", lambda: 2)
+    monkeypatch.setattr(sweeps, "cores", lambda: 2)
     assert command._workers(None) == 2 and command._workers(3) == 3
-    monkeypatch.setattr(sweeps, "_cores", lambda: 64)
+    monkeypatch.setattr(sweeps, "cores", lambda: 64)
     assert command._workers(None) == 4
 
 
@@ -178,7 +188,7 @@ def test_without_a_word_on_workers_there_is_one_a_core(monkeypatch):
         ((*ORDINARY, "--sizes", "8.5"), "--sizes is a list"),
         ((*ORDINARY, "--sizes", ","), "at least one of its sizes"),
         ((*ORDINARY, "--sizes", "0,8"), "size must be a whole number"),
-        ((*ORDINARY, "--sizes", "-8,8"), "size must be a whole number"),
+        ((*ORDINARY, "--sizes=-8,8"), "size must be a whole number"),
         ((*ORDINARY, "--budgets", "0"), "budget .training FLOPs. must be a positive number; got 0.0"),
         ((*ORDINARY, "--budgets=-1e9,1e9"), "must be a positive number; got -1"),
         ((*ORDINARY, "--budgets", "nan"), "must be a positive number"),
@@ -284,48 +294,56 @@ def text(tmp_path_factory):
     return path
 
 
-def course_sweep(text, out, workers, *more):
-    """`course sweep` of two small sizes."""
+def real(text, out, workers, budgets):
+    """Arguments of a sweep of two small sizes."""
     return [
-        *(sys.executable, "-m", "course", "sweep", "--task", "characters", "--family", "char_mlp", "--sizes", "16,32"),
-        *("--budgets", "1e8,2e8,4e8", "--batch", "32", "--file", str(text), "--option", "validation=512"),
-        *("--out", str(out), "--workers", str(workers), "--no-figure", *more),
+        *("--task", "characters", "--file", str(text), "--option", "validation=512", "--family", "char_mlp"),
+        *("--sizes", "32,48", "--budgets", budgets, "--batch", "32"),
+        *("--out", str(out), "--workers", str(workers), "--no-figure"),
     ]
+
+
+def started(args):
+    """The command in a process group of its own, as a terminal starts it."""
+    command_line = [sys.executable, "-m", "course", "sweep", *args]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command_line, **pipes, text=True, start_new_session=True)
 
 
 def interrupt_when(process, condition):
     """Ctrl-C as a terminal sends it, to every process of the command, once the condition holds."""
-    for _ in range(2000):
+    for _ in range(6000):
         if condition() or process.poll() is not None:
             break
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
     return process.communicate(timeout=60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_in_the_terminal_ends_with_one_sentence_and_the_same_command_goes_on(text, tmp_path, workers):
-    slow = (*course_sweep(text, tmp_path / "out", workers), "--budgets", "1e8,4e11", "--sizes", "32")
-    process = subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    _, err = interrupt_when(process, lambda: any((tmp_path / "out").glob("runs/*.json")))
+def test_ctrl_c_in_the_terminal_ends_with_one_sentence_and_the_same_command_goes_on(
+    text, tmp_path, capsys, trained, workers
+):
+    out = tmp_path / "out"
+    args = real(text, out, workers, "1e9,3e11")
+    process = started(args)
+    _, err = interrupt_when(process, lambda: any(out.glob("runs/*.json")))
     assert process.returncode == 130, err
+    kept = {path.name: path.read_bytes() for path in (out / "runs").iterdir()}
+    assert kept and all(name.endswith(".json") for name in kept)
     said = [line for line in err.replace("\r", "\n").splitlines() if line.strip() and "FLOP" not in line]
-    assert said == [
-        f"course: stopped; 1 finished runs are kept in {tmp_path / 'out'}. The same command goes on from there."
-    ]
-    assert [path.suffix for path in (tmp_path / "out" / "runs").iterdir()] == [".json"]
+    counted = "1 finished run is" if len(kept) == 1 else f"{len(kept)} finished runs are"
+    assert said == [f"course: stopped; {counted} kept in {out}. The same command goes on from there."]
+    told = json.loads(run(capsys, *args, "--workers", "1", "--json")[1])
+    assert told["runs"] == 4 and sum(len(budgets) for _, _, budgets in trained) == 4 - len(kept)
+    assert {name: (out / "runs" / name).read_bytes() for name in kept} == kept
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
 def test_ctrl_c_while_the_workers_start_shows_no_traceback(text, tmp_path):
-    process = subprocess.Popen(
-        course_sweep(text, tmp_path / "out", 2),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = started(real(text, tmp_path / "out", 2, "1e9"))
     _, err = interrupt_when(process, lambda: (tmp_path / "out" / "runs").exists())
     assert process.returncode == 130 and "Traceback" not in err, err
-    assert "stopped; 0 finished runs" in err
+    assert "stopped; 0 finished runs are kept" in err

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
+    from course.laws import Fit
     from course.sweeps import Plan
 
 __all__ = ["configure", "run"]
@@ -166,17 +167,19 @@ def _workers(asked: int | None) -> int:
 
     if import_tensorflow().config.list_physical_devices("GPU"):
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, 4)
+    from course.sweeps import cores
+
+    return min(cores(), 4)
 
 
-def _optima(frame: pd.DataFrame) -> str:
-    """One line on the size that each budget prefers."""
+def _law(frame: pd.DataFrame) -> Fit:
+    """The best size at each budget and the line through them; ValueError where the sweep shows none."""
     from course.laws import fit_isoflop
 
     good = frame[~frame["diverged"]]
-    found = fit_isoflop(good["budget"], good["n_params"], good["loss"])
-    return f"Compute-optimal size: N_opt ~ C^{found.params['a']:.2f}. `course fit --law isoflop` says how sure that is."
+    if good.empty:
+        raise ValueError("No run ended with a loss, so there is no best size: lower the learning rate with --rate.")
+    return fit_isoflop(good["flops"], good["n_params"], good["loss"], budget=good["budget"])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -199,13 +202,22 @@ def run(args: argparse.Namespace) -> int:
         frame = sweeps.run(plan, out, workers=workers, progress=not args.json)
     except KeyboardInterrupt:
         done = _finished(out)
-        print(
-            f"\ncourse: stopped; {done} finished runs are kept in {out}. The same command goes on from there.",
-            file=sys.stderr,
-        )
+        kept = "1 finished run is" if done == 1 else f"{done} finished runs are"
+        print(f"\ncourse: stopped; {kept} kept in {out}. The same command goes on from there.", file=sys.stderr)
         return 130
-    frame.to_csv(out / "runs.csv", index=False)
-    figure = _figure(frame, out) if not args.no_figure else None
+    law, why = None, ""
+    try:
+        law = _law(frame)
+    except ValueError as error:
+        why = str(error)
+    try:
+        frame.to_csv(out / "runs.csv", index=False)
+        figure = None if args.no_figure else _figure(frame, law, out)
+    except OSError as error:
+        raise ValueError(
+            f"All runs are kept in {out}, but their table or figure could not be written ({error.strerror or error}): "
+            "give the same command again when that is mended."
+        ) from None
     if args.json:
         print(
             json.dumps(
@@ -226,10 +238,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"Left alone, because they are no records: {', '.join(frame.attrs['skipped'][:5])}.")
     if figure:
         print(f"IsoFLOP curves: {figure}")
-    try:
-        print(_optima(frame))
-    except ValueError as error:
-        print(error)
+    if law is None:
+        print(why)
+    else:
+        print(
+            f"Compute-optimal size: N_opt ~ C^{law.params['a']:.2f}. `course fit --law isoflop` says how sure that is."
+        )
     return 0
 
 
@@ -242,12 +256,46 @@ def _finished(out: Path) -> int:
         return 0
 
 
-def _figure(frame: pd.DataFrame, out: Path) -> str | None:
-    """Draw the IsoFLOP curves into the folder; None when there is nothing to draw."""
-    from course import plots, sweeps
+def _figure(frame: pd.DataFrame, law: Fit | None, out: Path) -> str | None:
+    """Draw the IsoFLOP curves into the folder; None when every run diverged."""
+    from course import plots
 
+    good = frame[~frame["diverged"]]
+    if good.empty:
+        return None
     plots.style()
-    fig = sweeps.draw_isoflop(frame)
     path = out / "isoflop.png"
-    fig.savefig(path, dpi=150)
+    draw_isoflop(good, law).savefig(path, dpi=150)
     return str(path)
+
+
+def draw_isoflop(runs: pd.DataFrame, law: Fit | None = None) -> Figure:
+    """Loss against size, a curve for each budget (mean over seeds, each seed a point), with the optima of `law`."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    from course import plots
+
+    fig, ax = plots.figure(height=4.4)
+    budgets = sorted(set(runs["budget"]))
+    colours = [to_hex(colormaps["viridis"](0.85 * i / max(len(budgets) - 1, 1))) for i in range(len(budgets))]
+    for i, (budget, colour) in enumerate(zip(budgets, colours, strict=True)):
+        group = runs[runs["budget"] == budget]
+        mean = group.groupby("n_params")["loss"].mean()
+        marker = plots.MARKERS[i % len(plots.MARKERS)]
+        ax.plot(mean.index, mean, color=colour, linewidth=1.4)
+        ax.plot(group["n_params"], group["loss"], marker, color=colour, markersize=5, alpha=0.8)
+        plots.label(ax, mean.index[-1], mean.iloc[-1], f"{budget:.2g} FLOPs", colour=colour, va="center", offset=(8, 0))
+    title = "Loss against size, a curve for each budget of compute"
+    if law is not None:
+        inside = [one for one in law.optima if not one.edge]
+        best = [one.n_params for one in inside], [one.loss for one in inside]
+        ax.plot(*best, "*", color=plots.COLOURS["orange"], markersize=14, markeredgecolor="white", zorder=5)
+        plots.label(ax, best[0][0], best[1][0], "best size", colour="orange", offset=(-4, -16), ha="center")
+        title = f"The best size grows as compute to the power {law.params['a']:.2f}"
+    ax.set(xscale="log", title=title, xlabel="parameters N", ylabel="validation loss")
+    if 0 < 5 * runs["loss"].min() < runs["loss"].max():
+        ax.set_yscale("log")
+    ax.margins(x=0.05)
+    ax.set_xlim(right=ax.get_xlim()[1] * (ax.get_xlim()[1] / ax.get_xlim()[0]) ** 0.16)  # room for the labels
+    return fig

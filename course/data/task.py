@@ -31,8 +31,8 @@ class Task:
     the number of predictions in one sample: 1, or a sequence's length.
 
     `draw(train, seed, batch)` gives (x, y) of `batch` samples from `train` as tensors, a seed (int32
-    tensor of shape (2,)) and TensorFlow operations that XLA compiles; x has the shape (batch, *inputs),
-    y (batch,), or x's own where every position is predicted. validation is (x, y, weights): weights
+    tensor of shape (2,)) and TensorFlow operations, inside a function that XLA compiles; x has the
+    shape (batch, *inputs), y (batch,), or x's own where every position is predicted. validation is (x, y, weights): weights
     has y's shape and sums to 1, or is None where all targets count the same. floor is the smallest
     possible validation loss, in nats or squared units, None where nobody knows it. samples is the number of
     different training samples, infinite for a generator. sha256 is the hash of the data, or of a
@@ -103,8 +103,8 @@ def _stamp(file: Any) -> Any:
 
 # --- random numbers in a compiled graph -----------------------------------------------------------
 
-# TensorFlow's default generator takes 35 times as long under XLA on a CPU (512 whole numbers: 57 us against 1.6),
-# more than a step of the smallest models. Threefry exists in compiled functions only, which is where `draw` runs.
+# Several times faster than TensorFlow's default under XLA on a CPU, which is felt in a step of the smallest models.
+# It exists in compiled functions only, which is where `draw` runs.
 _ALGORITHM = "threefry"
 
 

@@ -94,12 +94,13 @@ def _text_file(file: Any) -> tuple[bytes, bytes, str]:
     name = repr(str(file))
     try:
         path = Path(file)
-        if path.stat().st_size > LONGEST:
-            raise ValueError(f"The text file {name} is larger than 1 GB: give a part of it.")
-        text = path.read_bytes().replace(b"\r\n", b"\n")
-    except (OSError, TypeError) as error:
+        size = path.stat().st_size
+        text = path.read_bytes().replace(b"\r\n", b"\n") if size <= LONGEST else b""
+    except (OSError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"The text file {name} cannot be read ({reason}): give the path of a text file.") from error
+    if size > LONGEST:
+        raise ValueError(f"The text file {name} is larger than 1 GB: give a part of it.")
     try:
         text.decode()
     except UnicodeDecodeError:

@@ -67,7 +67,7 @@ def power_problem(x: Array, y: Array) -> Problem:
 
     return Problem(
         "power", log_y, Powers(features), starts, lambda theta: theta[None], public,
-        np.array([-np.inf, -20.0]), np.array([np.inf, 20.0]), {"alpha": 1}, {"x": x},
+        np.array([-np.inf, -20.0]), np.array([np.inf, 20.0]), {"alpha": 1}, {"x": x}, floor=False,
     )  # fmt: skip
 
 

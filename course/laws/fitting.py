@@ -44,6 +44,7 @@ class Problem:
     exponents: dict[str, int]
     spans: dict[str, Array]
     derived: tuple[str, ...] = ()
+    floor: bool = True  # theta starts with the log of a floor E
 
 
 def nonnegative(columns: Array) -> Array:
@@ -93,11 +94,14 @@ def solve(
     starts: int = 64,
     seeds: Array | None = None,
     bootstrap_by: str = "point",
+    resample: str = "auto",
     notes: tuple[str, ...] = (),
 ) -> Fit:
     """Fit a problem: the best of `starts` starts, then `bootstrap` resamples from there.
 
-    `bootstrap` may be an array of counts (resamples, n), to repeat a published bootstrap draw for draw.
+    `bootstrap` may be an array of counts (resamples, n), to repeat a published bootstrap draw for draw. `resample`:
+    "points" draws runs with replacement, "residuals" keeps the runs and draws their errors, "auto" takes points from 20
+    points a parameter on: with fewer, draws without a whole corner of the sweep make the intervals far too wide.
     """
     settings(bootstrap, level, delta, starts)
     rng = np.random.default_rng(seed)
@@ -116,9 +120,11 @@ def solve(
     errors: dict[str, float] = {}
     samples: dict[str, Array] = {}
     if np.ndim(bootstrap) or bootstrap:
-        draws, widen = _resample(problem, theta, bootstrap, rng, delta, level, seeds, bootstrap_by)
+        draws, widen = _resample(
+            problem, theta, bootstrap, rng, delta, level, seeds, bootstrap_by, resample, value[0], residuals
+        )
         errors = {name: float(np.std(values)) for name, values in problem.public(draws).items() if name in names}
-        samples = problem.public(np.clip(theta + widen * (draws - theta), problem.low, problem.high))
+        samples = problem.public(_wider(problem, theta, draws, widen))
         tail = 100 * (1 - level) / 2
         for name in names:
             low, high = np.percentile(samples[name], [tail, 100 - tail])
@@ -158,6 +164,9 @@ def _resample(
     level: float,
     seeds: Array | None,
     by: str,
+    resample: str,
+    fitted: Array,
+    residuals: Array,
 ) -> tuple[Array, float]:
     """theta of each resample (S, p), and the factor that widens their spread to an honest interval.
 
@@ -166,8 +175,11 @@ def _resample(
     """
     if by not in {"point", "seed"}:
         raise ValueError(f'bootstrap_by is "point" or "seed"; got {by!r}.')
+    if resample not in {"auto", "points", "residuals"}:
+        raise ValueError(f'resample is "auto", "points" or "residuals"; got {resample!r}.')
     n, p = len(problem.y), len(theta)
     units, used = n, p
+    target, counts = problem.y, None
     if np.ndim(bootstrap):
         counts = np.asarray(bootstrap, dtype=np.float64)
         if counts.ndim != 2 or counts.shape[1] != n or not (counts >= 0).all():
@@ -177,12 +189,15 @@ def _resample(
             raise ValueError('bootstrap_by="seed" needs a column seed with at least two seeds.')
         units, used = int(seeds.max()) + 1, 1
         counts = rng.multinomial(units, np.full(units, 1 / units), size=int(bootstrap))[:, seeds].astype(np.float64)
-    else:
+    elif resample == "points" or (resample == "auto" and n >= 20 * p):
         counts = rng.multinomial(n, np.full(n, 1 / n), size=int(bootstrap)).astype(np.float64)
+    else:
+        errors = residuals * np.sqrt(n / max(n - p, 1))
+        target = fitted + rng.choice(errors, size=(int(bootstrap), n))
     best: Fits | None = None
     for start in problem.again(theta):
         fits = minimise(
-            problem.model, problem.y, start[None], weights=counts, delta=delta, low=problem.low, high=problem.high
+            problem.model, target, start[None], weights=counts, delta=delta, low=problem.low, high=problem.high
         )
         if best is None:
             best = fits
@@ -198,6 +213,15 @@ def _resample(
     freedom = max(units - used, 1)
     student = stats.t.ppf(0.5 + level / 2, freedom) / stats.norm.ppf(0.5 + level / 2)
     return best.theta, float(student * np.sqrt(units / freedom))
+
+
+def _wider(problem: Problem, theta: Array, draws: Array, widen: float) -> Array:
+    """The draws with their distances from theta multiplied by `widen`: of the floor itself, of the others in theta."""
+    out = np.clip(theta + widen * (draws - theta), problem.low, problem.high)
+    if problem.floor:
+        level = np.exp(theta[0]) + widen * (np.exp(draws[:, 0]) - np.exp(theta[0]))
+        out[:, 0] = np.log(np.maximum(level, np.exp(problem.low[0])))
+    return out
 
 
 # --- warnings -------------------------------------------------------------------------------------

@@ -152,8 +152,8 @@ class Fit:
         log = self.formula.log(draws, *inputs)  # (resamples, m)
         if observation:
             rng = np.random.default_rng(0)
-            freedom = max(self.n_points - len(names), 1)
-            scatter = self.residuals * np.sqrt(self.n_points / freedom)
+            n = len(self.residuals)
+            scatter = self.residuals * np.sqrt(n / max(n - len(names), 1))
             log = np.repeat(log, max(1, 4000 // len(log)), axis=0)
             log = log + rng.choice(scatter, size=(len(log), 1))
         tail = (1 - self.level) / 2

@@ -130,5 +130,5 @@ def kaplan_problem(N: Array, D: Array, L: Array) -> Problem:
     low, high = np.array([-np.inf, -30.0, 1e-3, 1e-3]), np.array([np.inf, 30.0, 8.0, 8.0])
     return Problem(
         "kaplan", y, model, starts, lambda theta: theta[None], public, low, high,
-        {"alpha_N": 2, "alpha_D": 3}, {"n_params": N, "tokens": D},
+        {"alpha_N": 2, "alpha_D": 3}, {"n_params": N, "tokens": D}, floor=False,
     )  # fmt: skip

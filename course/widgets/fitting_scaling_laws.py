@@ -137,15 +137,17 @@ def draw_sweep(runs: Any, fit: Fit, isoflop: Fit | None = None) -> Figure:
         N, D = these["n_params"].to_numpy(float), these["tokens"].to_numpy(float)
         plots.measured(left, N, these["loss"], colour=colour, marker=plots.MARKERS[k % len(plots.MARKERS)])
         left.plot(N, fit.predict(n_params=N, tokens=D), color=plots.COLOURS[colour], linewidth=1.5)
-        plots.label(left, N[0], float(these["loss"].iloc[0]), f"{budget:.0e}".replace("e+", "e"), colour=colour,
-                    offset=(-4, 6), ha="center")  # fmt: skip
+        plots.label(left, N[-1], float(these["loss"].iloc[-1]), f"{budget:.0e} FLOPs", colour=colour, offset=(8, -4))
         left_over = np.log(these["loss"].to_numpy(float) / fit.predict(n_params=N, tokens=D))
         plots.measured(right, D / N, 100 * left_over, colour=colour, marker=plots.MARKERS[k % len(plots.MARKERS)])
     if isoflop is not None:
         for one in isoflop.optima:
             if not one.edge:
                 left.plot(one.n_params, one.loss, "*", color=plots.COLOURS["black"], markersize=11, zorder=5)
-    left.set(xscale="log", xlabel="parameters N", ylabel="validation loss L (nats)")
+    left.set(
+        xscale="log", xlabel="parameters N (star: lowest point of the parabola)", ylabel="validation loss L (nats)"
+    )
+    left.set_xlim(right=4.5 * float(runs["n_params"].max()))
     left.set_title("Each budget has a best size")
     right.axhline(0, color=plots.COLOURS["black"], linewidth=1)
     right.set(xscale="log", xlabel="tokens per parameter D / N", ylabel="measured above the law (%)")
@@ -157,10 +159,12 @@ def draw_sweep(runs: Any, fit: Fit, isoflop: Fit | None = None) -> Figure:
 # --- published points -----------------------------------------------------------------------------
 
 
-def draw_residuals(residuals: Mapping[str, Any]) -> Figure:
+def draw_residuals(
+    residuals: Mapping[str, Any], title: str = "The printed constants miss the published points"
+) -> Figure:
     """Histograms of log measured - log predicted, one for each set of constants, beneath each other."""
     fig, axes = plots.figure(rows=len(residuals), width=7.6, height=1.5 + 1.25 * len(residuals), sharex=True)
-    bins = np.linspace(-5, 10, 61)
+    bins = np.linspace(-5, 5, 61)
     for k, (ax, (name, values)) in enumerate(zip(np.atleast_1d(axes), residuals.items(), strict=True)):
         percent = 100 * np.asarray(values)
         ax.hist(np.clip(percent, bins[0], bins[-1]), bins=bins, color=plots.COLOURS[CYCLE[k]], edgecolor="white")
@@ -169,24 +173,24 @@ def draw_residuals(residuals: Mapping[str, Any]) -> Figure:
         ax.text(0.99, 0.9, f"{name}\nmedian {np.median(percent):+.2f} %", transform=ax.transAxes, ha="right", va="top",
                 fontsize=10)  # fmt: skip
         ax.set_ylabel("runs")
-    np.atleast_1d(axes)[-1].set_xlabel("measured above predicted (% of the loss; end bar: and beyond)")
-    np.atleast_1d(axes)[0].set_title("The published constants miss the published points")
+    np.atleast_1d(axes)[-1].set_xlabel("measured above predicted (% of the loss; end bars: and beyond)")
+    np.atleast_1d(axes)[0].set_title(title)
     return fig
 
 
 def draw_porian(steps: Sequence[str], exponents: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
     """The exponent of the best size after each repair, with its interval, one series a data set."""
-    fig, ax = plots.figure(width=8.2, height=4.1)
+    fig, ax = plots.figure(width=8.6, height=4.2)
+    for height, said in ((0.73, "Kaplan et al. 2020: 0.73"), (0.5, "Hoffmann et al. 2022: 0.50")):
+        ax.axhline(height, color=plots.COLOURS["black"], linestyle="--", linewidth=1.2, zorder=1)
+        ax.text(-0.35, height - 0.005, said, ha="left", va="top", fontsize=10)
     for k, (name, values) in enumerate(exponents.items()):
         a, low, high = np.array(values).T
         x = np.arange(len(steps)) + 0.12 * k
         plots.measured(ax, x, a, low, high, colour=CYCLE[k], marker=plots.MARKERS[k])
-        plots.label(ax, x[-1], a[-1], name, colour=CYCLE[k], offset=(10, -14 + 22 * k))
-    for height, said in ((0.73, "Kaplan et al. 2020, 0.73"), (0.5, "Hoffmann et al. 2022, 0.50")):
-        ax.axhline(height, color=plots.COLOURS["black"], linestyle="--", linewidth=1.2)
-        ax.text(len(steps) - 0.1, height + 0.008, said, ha="right", fontsize=10)
-    ax.set_xticks(range(len(steps)), [step.replace(", ", ",\n") for step in steps], fontsize=9)
-    ax.set(ylabel="exponent a of the best size", xlim=(-0.4, len(steps) + 0.1), ylim=(0.44, 0.92))
+        plots.label(ax, x[2], a[2], name, colour=CYCLE[k], offset=(10, 12 - 24 * (k == 0)))
+    ax.set_xticks(range(len(steps)), steps, fontsize=9.5)
+    ax.set(ylabel="exponent a of the best size", xlim=(-0.4, len(steps) - 0.5), ylim=(0.44, 0.95))
     ax.set_title("Five repairs lead from Kaplan's exponent to Chinchilla's")
     return fig
 
@@ -201,7 +205,9 @@ def _marks(ax: Axes, rows: Sequence[tuple[str, float, float, float]], colours: S
     ax.set_ylim(-len(rows) + 0.4, 0.6)
 
 
-def draw_seeds(rows: Mapping[str, Sequence[tuple[str, float, float, float]]]) -> Figure:
+def draw_seeds(
+    rows: Mapping[str, Sequence[tuple[str, float, float, float]]], title: str = "Three seeds, three laws"
+) -> Figure:
     """For each parameter: rows of (name, value, low, high), the last of them all seeds together."""
     fig, axes = plots.figure(
         columns=len(rows), width=9.6, height=0.8 + 0.55 * len(next(iter(rows.values()))), sharey=True
@@ -209,7 +215,7 @@ def draw_seeds(rows: Mapping[str, Sequence[tuple[str, float, float, float]]]) ->
     for ax, (name, each) in zip(np.atleast_1d(axes), rows.items(), strict=True):
         _marks(ax, each, ["blue"] * (len(each) - 1) + ["orange"])
         ax.set_xlabel(name)
-    np.atleast_1d(axes)[0].set_title("Seeds differ by more than a seed's own interval says")
+    fig.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=12)
     return fig
 
 

@@ -83,15 +83,16 @@ def summary(runs: pd.DataFrame) -> Summary:
 
     whole = runs[~runs["diverged"].astype(bool)]
     budgets = runs["budget"].nunique()
-    surface = fit_chinchilla(whole["n_params"], whole["tokens"], whole["loss"])
+    with np.errstate(all="ignore"):
+        surface = fit_chinchilla(whole["n_params"], whole["tokens"], whole["loss"])
+        try:
+            law = fit_isoflop(whole["flops"], whole["n_params"], whole["loss"], budget=whole["budget"], bootstrap=400)
+            optima = tuple((one.flops, one.n_params) for one in law.optima if not one.edge)
+            a, (low, high) = law.params["a"], law.interval["a"]
+        except ValueError:  # fewer than two budgets have their optimum inside
+            optima, a, low, high = (), math.nan, math.nan, math.nan
     spread = np.log(whole["loss"]) - np.log(whole["loss"]).mean()
     r_squared = 1 - float(surface.residuals @ surface.residuals / (spread @ spread))
-    try:
-        law = fit_isoflop(whole["flops"], whole["n_params"], whole["loss"], budget=whole["budget"], bootstrap=400)
-        optima = tuple((one.flops, one.n_params) for one in law.optima if not one.edge)
-        a, (low, high) = law.params["a"], law.interval["a"]
-    except ValueError:  # fewer than two budgets have their optimum inside
-        optima, a, low, high = (), math.nan, math.nan, math.nan
     values = surface.params
     return Summary(
         a,
@@ -273,7 +274,10 @@ def draw_twins(clean: Mapping[str, pd.DataFrame], spoiled: Mapping[str, pd.DataF
     for ax in panels[len(spoiled) :]:
         ax.set_axis_off()
     if len(spoiled) < len(panels):
-        text = "grey: the clean twin\ncolour: the spoiled sweep\na line for each budget\nupwards: loss (nats)\nto the right: parameters N"
+        text = (
+            "grey: the clean twin\ncolour: the spoiled sweep\na line for each budget\n"
+            "upwards: loss (nats)\nto the right: parameters N"
+        )
         panels[-1].text(0.05, 0.9, text, transform=panels[-1].transAxes, va="top", fontsize=11)
     return fig
 
@@ -292,7 +296,7 @@ def draw_fault(sizes: Sequence[int], right: Any, wrong: Any) -> Figure:
     ax.set(xscale="log", xlabel="width of the model", ylabel="loss, faulty less right (nats)")
     ax.set_xticks(list(sizes), [str(size) for size in sizes])
     ax.minorticks_off()
-    ax.set_title(
-        f"The fault shifts the loss by {gap.mean(axis=1)[0]:+.2f} nats at width {sizes[0]}, {gap.mean(axis=1)[-1]:+.2f} at {sizes[-1]}"
-    )
+    first, last = gap.mean(axis=1)[[0, -1]]
+    ax.set_title(f"The fault shifts the loss by {first:+.2f} nats at width {sizes[0]}, {last:+.2f} at {sizes[-1]}")
+
     return fig

@@ -139,7 +139,9 @@ RIGHT = {
 _RANGE = "The runs cover one decade of compute and the claim goes five further. "
 _FLOOR = "The formula has no irreducible part, so it goes to zero loss. "
 _SEEDS = "There is a single seed and no interval beside the number. "
-_RUNS = "I would ask for three more trainings and a fit that is scored on the largest budget before anybody believes it. "
+_RUNS = (
+    "I would ask for three more trainings and a fit that is scored on the largest budget before anybody believes it. "
+)
 _MORE = "The learning rate is also the same at every size, which lesson 5.3 found to tilt the curve it then fits. "
 
 WRONG = {
@@ -148,6 +150,10 @@ WRONG = {
         "no range": _FLOOR + _SEEDS + _RUNS + _MORE,
         "no floor": _RANGE + _SEEDS + _RUNS + _MORE,
         "no uncertainty": _RANGE + _FLOOR + _RUNS + _MORE,
-        "nothing to do": _RANGE + _FLOOR + _SEEDS + _MORE + "So nobody should believe the number that is claimed there.",
+        "nothing to do": _RANGE
+        + _FLOOR
+        + _SEEDS
+        + _MORE
+        + "So nobody should believe the number that is claimed there.",
     }
 }
