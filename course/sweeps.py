@@ -64,7 +64,10 @@ class SweepStoppedError(CannotRunError):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything a run depends on. Two runs with the same configuration are the same run."""
+    """Everything a run depends on. Two runs with the same configuration are the same run.
+
+    `options` are the task's, without the path of a text file: `data_sha256` says which text it was.
+    """
 
     task: str
     options: tuple[tuple[str, Any], ...]
@@ -172,7 +175,7 @@ class Plan:
                         found.append(
                             RunConfig(
                                 self.task,
-                                self.options,
+                                tuple((name, value) for name, value in self.options if name != "file"),
                                 self.data.sha256,
                                 self.family,
                                 size,
@@ -256,7 +259,7 @@ def standard_recipe(task: Task, family: str) -> Recipe:
 
 _ALL_SIZES = {
     "char_mlp": (12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512),
-    "transformer": (8, 12, 16, 24, 32, 48, 64, 96, 128),
+    "transformer": (4, 8, 12, 16, 24, 32, 48, 64, 96, 128),
 }
 
 
@@ -272,6 +275,7 @@ def _preset(task: str, family: str, low: float, high: float, number: int, seeds:
         seeds=tuple(range(seeds)),
         recipe=replace(standard_recipe(load_task(task), family), **changes),
         tokens_per_param=(1.0, 700.0),
+        least_steps=90,
     )
 
 
@@ -280,7 +284,7 @@ def _characters(**changes: Any) -> Plan:
 
 
 def _bytes(family: str = "transformer", **changes: Any) -> Plan:
-    return _preset("bytes", family, 3e9, 3e11, 5, **changes)
+    return _preset("bytes", family, 4e9, 4e11, 5, **changes)
 
 
 PRESETS: dict[str, tuple[str, Callable[[], Plan]]] = {
@@ -292,7 +296,7 @@ PRESETS: dict[str, tuple[str, Callable[[], Plan]]] = {
     ),
     "bytes": (
         "byte Transformer, three decades of compute, three seeds",
-        lambda: _preset("bytes", "transformer", 3e9, 3e12, 7, seeds=3),
+        lambda: _preset("bytes", "transformer", 4e9, 4e12, 7, seeds=3),
     ),
     "characters-rate-low": ("characters-quick at a quarter of the learning rate", lambda: _characters(rate=0.013 / 4)),
     "characters-rate-high": ("characters-quick at four times the learning rate", lambda: _characters(rate=0.013 * 4)),
@@ -541,7 +545,7 @@ def _keep(folder: Path, record: dict[str, Any]) -> None:
 def _not_written(folder: Path, record: dict[str, Any], error: OSError) -> str:
     """Save the record elsewhere, if anywhere can be written, and say so."""
     why = f"A record could not be written in {folder} ({error.strerror or error})"
-    after = "make room and give the same command again: it goes on from there"
+    after = "give the same command again: it goes on from there"
     spare = None
     try:
         spare = Path(tempfile.mkdtemp(prefix="course-sweep-"))
@@ -549,8 +553,8 @@ def _not_written(folder: Path, record: dict[str, Any], error: OSError) -> str:
     except OSError:
         if spare is not None:
             spare.rmdir()
-        return f"{why}; every run finished before is kept, so {after}."
-    return f"{why}, so the last run was saved as {spare / record['run_id']}.json; copy it there, {after}."
+        return f"{why}; every run finished before is kept, so make room and {after}."
+    return f"{why}, so the last run was saved as {spare / record['run_id']}.json; make room, copy it there and {after}."
 
 
 def _start_worker(threads: int) -> None:

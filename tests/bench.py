@@ -1,17 +1,31 @@
-"""How quickly the course answers: `make bench` prints a table. Times are printed, never asserted.
+"""How quickly the course answers, trains and fits: `make bench` prints tables and writes bench.json.
 
-Each figure is the median of several repeats in this run; the ratio sets it beside the time that a
-reader should not notice (0.2 s for the import, 0.5 s for a check, 0.3 s for a slider's redraw).
+`python tests/bench.py answers engine` runs only these parts; what bench.json holds of others stays.
+
+- answers: seconds of the import, of checks and of sliders' redraws, each the median of several repeats;
+  the ratio sets it beside the time that a reader should not notice (0.2, 0.5 and 0.3 s);
+- engine: time per step beside other ways to train the same model, and a whole sweep (`bench_engine.py`);
+- fitting: scaling laws fitted, beside the published method, and what the fits recover (`bench_fitting.py`).
+
+Figures are printed, never asserted.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import io
+import json
+import os
+import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 from course import plots
 from course.exercises import check, registry
@@ -53,7 +67,8 @@ def redraws() -> dict[str, Callable[[], object]]:
     }
 
 
-def main() -> None:
+def answers() -> dict[str, Any]:
+    """Seconds of the import, of checks and of redraws; printed, and returned by name."""
     rows = []
     imports = [float(subprocess.check_output([sys.executable, "-c", IMPORT])) for _ in range(5)]
     rows.append(("import course", statistics.median(imports), 0.2))
@@ -71,6 +86,52 @@ def main() -> None:
     print(f"{'':44} seconds   of what goes unnoticed")
     for name, measured, unnoticed in rows:
         print(f"{name:44} {measured:7.3f}   {measured / unnoticed:5.2f} of {unnoticed} s")
+    return {name: {"seconds": measured, "unnoticed": unnoticed} for name, measured, unnoticed in rows}
+
+
+PARTS = ("answers", "engine", "fitting")
+OUT = Path(__file__).resolve().parent.parent / "bench.json"
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on: no name of a machine, user or folder."""
+    versions = {}
+    for name in ("numpy", "scipy", "tensorflow", "keras", "jax", "torch"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "absent"
+    system = f"{platform.system()} {platform.machine()}"
+    return {"python": platform.python_version(), "platform": system, "cores": os.cpu_count(), **versions}
+
+
+def measure(part: str) -> dict[str, Any]:
+    """Run one part."""
+    if part == "answers":
+        return answers()
+    sys.path.insert(0, str(Path(__file__).parent))
+    return importlib.import_module(f"bench_{part}").main()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure how quickly the course answers, trains and fits.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all when none is named")
+    parts = parser.parse_args().parts or PARTS
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    results = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
+    for part in parts:
+        print(f"\n{part}\n{'=' * len(part)}")
+        began = time.perf_counter()
+        found = measure(part)
+        results[part] = {
+            "measured": time.strftime("%Y-%m-%d"),
+            "machine": machine(),
+            "took_seconds": round(time.perf_counter() - began, 1),
+            "results": found,
+        }
+        OUT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(f"\nWritten to {OUT.name}.")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from course.training import Trainer, learning_rate
 
 STEPS = 80
 SIZES = {"char_mlp": 32, "transformer": 16}
-TOLERANCE = 1e-4  # nats; 80 steps of float32 rounding give 1e-6 for the MLP and 3e-5 for the Transformer
+TOLERANCE = 5e-5  # nats; 80 steps of float32 rounding give 1e-6 for the MLP and 1e-5 for the Transformer
 
 
 def fixed(task, x, y):

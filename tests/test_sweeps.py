@@ -169,7 +169,7 @@ def test_budgets_are_evenly_spaced_in_the_logarithm(low, high, number):
 def test_every_preset_is_a_plan(name):
     made = sweeps.preset(name)
     per_budget = made.table().groupby("budget")["size"].nunique()
-    assert per_budget.min() >= 4, "a parabola needs some sizes a budget"
+    assert (per_budget >= 4).sum() >= 3, "a parabola needs some sizes a budget, a line some budgets"
     assert sweeps.cost(made, rate=1e10).seconds > 0
 
 

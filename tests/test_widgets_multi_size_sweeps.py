@@ -64,7 +64,7 @@ def test_the_summary_of_a_sweep_without_optima_inside_has_no_exponent():
 
 
 def test_step_times_says_the_ratios():
-    assert "50 times faster for the smallest model, 4 for" in titles(
+    assert "50 times faster when small, 4 times when large" in titles(
         figures.draw_step_times([10, 100], [10, 12], [0.2, 3])
     )
 

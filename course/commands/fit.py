@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         "warnings": _warnings(args, fit, runs, predictions),
     }
     if plot:
-        _draw(fit, runs, plot)
+        _draw(fit, runs, plot, points, dict(pairs))
     if args.json:
         print(json.dumps(_plain(found), indent=2, allow_nan=False))
         return 0
@@ -193,28 +193,32 @@ def _predicted(fit: Fit, runs: Runs, point: dict[str, float]) -> dict[str, Any]:
             f"{' and '.join(point)}."
         )
     target = fit.formula.target
-    found = {"at": point, target: float(fit.predict(**point)[0])}
-    for name, run_too in (("interval", False), ("run_interval", True)):
-        ends = fit.predict_interval(observation=run_too, **point) if fit.samples else ()
-        found[name] = {target: [float(end[0]) for end in ends]} if ends else {}
+    found = {"at": point, target: float(fit.predict(**point)[0]), "interval": {}, "run_interval": {}}
+    if fit.samples:
+        for name, run_too in (("interval", False), ("run_interval", True)):
+            low, high = fit.predict_interval(observation=run_too, **point)
+            found[name] = {target: [float(low[0]), float(high[0])]}
     return found | {"beyond": _beyond(runs, point)}
 
 
 def _loss_of_optima(fit: Fit, flops: float) -> tuple[float, list[float]]:
-    """Loss at the best size for a budget, and its interval, from a power law with floor through the budgets' optima."""
+    """Loss at the best size for a budget, from a power law with floor through the budgets' optima.
+
+    With its interval, where there are enough optima for one.
+    """
     from course import laws
 
     inside = [one for one in fit.optima if not one.edge and math.isfinite(one.loss)]
     if len(inside) < 4:
         return math.nan, []
-    curve = laws.fit_power_floor(
-        [one.flops for one in inside],
-        [one.loss for one in inside],
-        bootstrap=300 if fit.samples else 0,
-        level=fit.level,
-    )
-    ends = curve.predict_interval(observation=False, x=flops) if curve.samples else ()
-    return float(curve.predict(x=flops)[0]), [float(end[0]) for end in ends]
+    many = 300 if fit.samples and len(inside) >= 8 else 0
+    C, L = [one.flops for one in inside], [one.loss for one in inside]
+    curve = laws.fit_power_floor(C, L, bootstrap=many, level=fit.level)
+    loss = float(curve.predict(x=flops)[0])
+    if not many:
+        return loss, []
+    low, high = curve.predict_interval(observation=False, x=flops)
+    return loss, [float(low[0]), float(high[0])]
 
 
 def _beyond(runs: Runs, point: dict[str, float]) -> float:
@@ -256,6 +260,11 @@ def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[
                 f"The prediction at {at} lies {found['beyond']:.2g} times beyond the runs: no interval covers a law that "
                 "changes on the way, so make a run in between first."
             )
+    if fit.optima and any(math.isfinite(found.get("loss", math.nan)) for found in predictions):
+        inside = sum(not one.edge for one in fit.optima)
+        said.append(
+            f"Predicted losses are those of a power law with floor through {inside} optima: take them as a guide."
+        )
     if 0 < args.bootstrap < 200:
         said.append(f"Intervals from {args.bootstrap} resamples are rough: give --bootstrap 1000.")
     turned = (('bootstrap_by="seed"', "--bootstrap-by seed"), ("raise starts", "raise --starts"))
@@ -264,14 +273,14 @@ def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[
     return list(dict.fromkeys(said))
 
 
-def _draw(fit: Fit, runs: Runs, path: Path) -> None:
+def _draw(fit: Fit, runs: Runs, path: Path, points: list[dict[str, float]], names: dict[str, str]) -> None:
     import matplotlib as mpl
 
-    from course import law_plots, plots
+    from course import fit_plots, plots
 
     with mpl.rc_context():
         plots.style()
-        figure = law_plots.draw_fit(fit, runs.columns)
+        figure = fit_plots.draw_fit(fit, runs.columns, at=points, names=names)
         try:
             figure.savefig(path, dpi=150)
         except OSError as error:

@@ -45,8 +45,13 @@ def number(value: float, digits: int = 4) -> str:
     if not math.isfinite(value):
         return "-"
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{digits - 1}g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
-    return f"{value:.{digits}g}" if abs(value) < 10 ** (digits - 1) else f"{value:.0f}"
+        return f"{value:.{digits}g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
+
+
+def _share(fit: Fit) -> str:
+    return f"{100 * fit.level:.4g} % interval"
 
 
 def _head(fit: Fit, runs: Runs, asked: str) -> list[str]:
@@ -81,7 +86,7 @@ def _ends(ends: Sequence[float] | None, digits: int = 4) -> str:
 def _parameters(fit: Fit) -> list[str]:
     if not fit.interval:
         return _table([("parameter", "value"), *((name, number(value)) for name, value in fit.params.items())])
-    rows = [("parameter", "value", f"{fit.level:.3g} interval", "standard error")]
+    rows = [("parameter", "value", _share(fit), "standard error")]
     rows += [
         (name, number(value), _ends(fit.interval.get(name)), number(fit.standard_error.get(name, math.nan), 3))
         for name, value in fit.params.items()
@@ -93,7 +98,7 @@ def _optima(fit: Fit) -> list[str]:
     """The best size at each budget, for the laws that rest on them."""
     if not fit.optima:
         return []
-    rows = [("budget C", "best size N", f"{fit.level:.3g} interval" if fit.samples else "", "loss there", "runs", "")]
+    rows = [("budget C", "best size N", _share(fit) if fit.samples else "", "loss there", "runs", "")]
     for one in fit.optima:
         ends = (one.low, one.high) if math.isfinite(one.low) else None
         edge = "at the edge of the sizes: left out" if one.edge else ""
@@ -138,7 +143,7 @@ def _compute(fit: Fit, runs: Runs) -> list[str]:
     except ValueError as error:
         return [f"best use of compute  {error}"]
     has_loss = math.isfinite(found[0].loss)
-    rows = [("best use of C = 6 N D", "N", f"{fit.level:.3g} interval", "D", "D / N", "L" if has_loss else "")]
+    rows = [("best use of C = 6 N D", "N", _share(fit), "D", "D / N", "L" if has_loss else "")]
     for best, where in zip(found, ("largest run", "ten times", "a hundred times"), strict=True):
         rows.append(
             (
@@ -167,11 +172,11 @@ def _predictions(fit: Fit, predictions: Sequence[Mapping[str, Any]]) -> list[str
                 parts.append(f"{name} {number(found[name])}" + (f" ({inside})" if inside else ""))
         how_far = f", {found['beyond']:.2g} times beyond the runs" if found["beyond"] > 1.005 else ""
         lines.append(f"at {at}{how_far}: " + ", ".join(parts))
-    return ["predicted" + (f", with {fit.level:.3g} intervals" if fit.samples else ""), *lines] if lines else []
+    return ["predicted" + (f", with {_share(fit)}s" if fit.samples else ""), *lines] if lines else []
 
 
 def _warnings(said: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for sentence in said:
         lines += textwrap.wrap(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
-    return ["mind", *lines] if lines else []
+    return ["warnings", *lines] if lines else []

@@ -158,7 +158,7 @@ class Table:
             more = ", ..." if drop_largest > 8 else ""
             notes.append(f"Left out: the {drop_largest} largest values of {target} (rows {left}{more}).")
             columns, rows = {name: values[kept] for name, values in columns.items()}, rows[kept]
-        return Runs(columns, rows, (*table.notes, *notes, *table._mixed()))
+        return Runs(columns, rows, (*table.notes, *notes, *table._convention(law), *table._mixed()))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column as positive numbers (n,). Raises ValueError naming the first row that holds none."""
@@ -227,18 +227,37 @@ class Table:
             f"{','.join(parts)}; there are {_listed(self.header)}."
         )
 
+    def _convention(self, law: str) -> list[str]:
+        """A note where the table counts FLOPs otherwise than 6 N D, by which compute is split."""
+        if law in CURVES or not {"n_params", "tokens", "flops"} <= set(self.header):
+            return []
+        n, d, c = (
+            np.array([_as_number(cell) for cell in self.column(name)]) for name in ("n_params", "tokens", "flops")
+        )
+        with np.errstate(all="ignore"):
+            factors = c / (n * d)
+        factors = factors[np.isfinite(factors)]
+        if not len(factors) or abs(np.median(factors) / 6 - 1) < 0.1:
+            return []
+        return [
+            f"The column flops is {np.median(factors):.3g} n_params tokens (median), while compute is split by C = 6 N D."
+        ]
+
     def _mixed(self) -> list[str]:
-        """Warnings on columns that tell different studies apart."""
-        said = []
-        for name in ("task", "family", "dataset"):
-            if self.header.count(name) == 1:
+        """A warning on columns of words that tell different studies apart."""
+        found = []
+        for name in self.header:
+            if self.header.count(name) == 1 and name not in _OURS:
                 values = list(dict.fromkeys(self.column(name)))
-                if 1 < len(values) <= 20:
-                    said.append(
-                        f"The column {name} holds {_listed(values[:6])}, fitted as one: choose with --where "
-                        f"{name}={values[0]} if they obey different laws."
-                    )
-        return said
+                if 1 < len(values) <= min(12, len(self.cells) / 2) and all(math.isnan(_as_number(v)) for v in values):
+                    found.append((name, values))
+        if not found:
+            return []
+        names, (first, values) = [name for name, _ in found], found[0]
+        return [
+            f"The column{'s' * (len(names) > 1)} {_listed(names)} {'hold' if len(names) > 1 else 'holds'} several values, "
+            f"fitted as one: choose with --where {first}={values[0]} where they may obey different laws."
+        ]
 
 
 def _listed(names: Sequence[str]) -> str:

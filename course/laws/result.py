@@ -95,10 +95,12 @@ class Fit:
     """A fitted law.
 
     `params` by name; `interval` and `standard_error` for each of them where a bootstrap was asked for (else empty);
-    `objective`, the summed Huber loss; `starts_at_optimum`, the share of starts that ended within 0.1 % of the best
-    objective; `residuals` (n,), log of observed over predicted, in the order of the rows; `warnings`, sentences.
-    `samples` holds each parameter in each resample. `optima` are the best sizes of the budgets (isoflop, envelope);
-    `held_out` the mean error of each candidate on the largest points and `shares` its part in the prediction (auto).
+    `objective`, the summed Huber loss of log y (isoflop and envelope: the weighted sum of squares about the line);
+    `starts_at_optimum`, the share of starts that ended within 0.1 % of the best objective; `n_points` that were fitted;
+    `residuals` (n,), log of observed over predicted in the order of the rows (isoflop and envelope: of each optimum);
+    `warnings`, sentences. `samples` holds each parameter in each resample, `optima` the best size of each budget
+    (isoflop, envelope), `held_out` the mean error in log y of each candidate on the largest points (auto), and `used`
+    (n,) which rows were fitted, None for all.
     """
 
     law: str
@@ -114,6 +116,7 @@ class Fit:
     samples: dict[str, Array] = field(default_factory=dict, repr=False)
     optima: tuple[Optimum, ...] = field(default=(), repr=False)
     held_out: dict[str, float] = field(default_factory=dict, repr=False)
+    used: Array | None = field(default=None, repr=False)
 
     @property
     def formula(self) -> Formula:
@@ -152,8 +155,8 @@ class Fit:
         log = self.formula.log(draws, *inputs)  # (resamples, m)
         if observation:
             rng = np.random.default_rng(0)
-            n = len(self.residuals)
-            scatter = self.residuals * np.sqrt(n / max(n - len(names), 1))
+            left = self.residuals if self.used is None else self.residuals[self.used]
+            scatter = left * np.sqrt(len(left) / max(len(left) - len(names), 1))
             log = np.repeat(log, max(1, 4000 // len(log)), axis=0)
             log = log + rng.choice(scatter, size=(len(log), 1))
         tail = (1 - self.level) / 2

@@ -199,7 +199,7 @@ def draw_porian(steps: Sequence[str], exponents: Mapping[str, Sequence[tuple[flo
 
 
 def _marks(ax: Axes, rows: Sequence[tuple[str, float, float, float]], colours: Sequence[str]) -> None:
-    for k, ((_, value, low, high), colour) in enumerate(zip(rows, colours, strict=True)):
+    for k, ((_, value, low, high), colour) in enumerate(zip(rows, colours, strict=False)):
         ax.errorbar(value, -k, xerr=[[value - low], [high - value]], fmt="o", color=plots.COLOURS[colour], capsize=4)
     ax.set_yticks([-k for k in range(len(rows))], [name for name, *_ in rows])
     ax.set_ylim(-len(rows) + 0.4, 0.6)
@@ -208,12 +208,12 @@ def _marks(ax: Axes, rows: Sequence[tuple[str, float, float, float]], colours: S
 def draw_seeds(
     rows: Mapping[str, Sequence[tuple[str, float, float, float]]], title: str = "Three seeds, three laws"
 ) -> Figure:
-    """For each parameter: rows of (name, value, low, high), the last of them all seeds together."""
+    """For each parameter: rows of (name, value, low, high)."""
     fig, axes = plots.figure(
         columns=len(rows), width=9.6, height=0.8 + 0.55 * len(next(iter(rows.values()))), sharey=True
     )
     for ax, (name, each) in zip(np.atleast_1d(axes), rows.items(), strict=True):
-        _marks(ax, each, ["blue"] * (len(each) - 1) + ["orange"])
+        _marks(ax, each, ["blue", "orange", "green", "pink"] * len(each))
         ax.set_xlabel(name)
     fig.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=12)
     return fig

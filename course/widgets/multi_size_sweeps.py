@@ -123,9 +123,7 @@ def draw_step_times(n_params: Sequence[int], eager: Sequence[float], compiled: S
     plots.label(ax, n_params[0], eager[0], "eager loop, one Python call an operation", colour="orange", offset=(0, 10))
     plots.label(ax, n_params[0], compiled[0], "whole loop compiled", colour="blue", offset=(4, -16))
     ratios = [e / c for e, c in zip(eager, compiled, strict=True)]
-    ax.set_title(
-        f"The same step, {ratios[0]:.0f} times faster for the smallest model, {ratios[-1]:.0f} for the largest"
-    )
+    ax.set_title(f"Compiled: {ratios[0]:.0f} times faster when small, {ratios[-1]:.0f} times when large")
     return fig
 
 
@@ -139,8 +137,11 @@ def draw_rates(rates: Sequence[float], losses: Mapping[int, Sequence[float]]) ->
         i = int(np.nanargmin(values))
         best[size] = rates[i]
         ax.plot(rates[i], values[i], marker, color=plots.COLOURS[colour], markersize=13, fillstyle="none")
-        plots.label(ax, rates[0], values[0], f"width {size}", colour=colour, offset=(-4, 10))
+        below = colour != ORDER[0]
+        plots.label(ax, rates[0], values[0], f"width {size}", colour=colour, offset=(-6, -18 if below else 10))
     ax.set(xscale="log", xlabel="peak learning rate", ylabel="loss above this size's best (nats)")
+    ax.set_xticks(list(rates), [f"{rate:g}" for rate in rates])
+    ax.minorticks_off()
     ax.set_ylim(-0.03, 0.62)
     small, large = min(best), max(best)
     ax.set_title(f"Width {small} learns best at {best[small]:g}, width {large} at {best[large]:g}")

@@ -217,13 +217,13 @@ check("5.3.3", plan_of)
 # ## 4 One rate does not fit all
 #
 # Before the sweep, one setting must be looked at for every size: the learning rate. Does the rate that suits a small
-# model suit a large one? Train two sizes for the same 1,000 steps with six peak rates each. (The rate is an input of
+# model suit a large one? Train two sizes for the same 1,000 steps with seven peak rates each. (The rate is an input of
 # the compiled program too, so this takes two compilations and a few seconds.)
 
 # %%
 from dataclasses import replace
 
-rates = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+rates = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 by_rate = {}
 for width in (16, 128):
     trainer = Trainer(characters, "char_mlp", width, Recipe(batch=512, rate_power=0.0))
@@ -242,7 +242,7 @@ figures.draw_rates(rates, by_rate)
 # The small model wants a rate several times larger. Choose one rate for all, and you favour one size: the sweep
 # then measures the rate as much as the size. The cure is a **rule for each size**, found from a few such curves: here
 #
-# $$\text{peak rate} = 0.012\,\left(\frac{64}{h}\right)^{0.6}.$$
+# $$\text{peak rate} = 0.013\,\left(\frac{64}{h}\right)^{0.75}.$$
 #
 # The exponent depends on the family and on how the weights are initialised (*muP*, Yang and co-authors 2022, is a
 # parametrisation made so that the best rate stays put). The lesson's rule is good for this family and these lengths of
@@ -323,7 +323,7 @@ plan = sweeps.Plan(
     family="char_mlp",
     sizes=(16, 24, 32, 48, 64, 96, 128, 192, 256, 384),
     budgets=sweeps.isoflop_budgets(1e10, 1e12, 5),
-    recipe=Recipe(batch=512, rate=0.012, rate_power=0.6),
+    recipe=Recipe(batch=512, rate=0.013, rate_power=0.75),
     tokens_per_param=(1.0, 500.0),
 )
 table = plan.table()
@@ -337,13 +337,13 @@ assert 20 <= len(table) <= 40
 
 # %% [markdown]
 # Each column costs the same. The five columns overlap like roof tiles: each has sizes on both sides of where its best one
-# may lie. Two things belong to a run of this kind that take no minute to explain and save days later:
+# may lie. Two precautions cost a minute now and save days later:
 #
 # - **One record for each run.** A finished run is written at once to a small file of its own, with everything it depends on:
 #   data (by its hash), size, seed, recipe, versions. The file's name is the hash of these settings.
 # - **Stop and resume.** Whoever starts the same plan on the same folder again makes only what is missing.
 #
-# Let an impatient reader stop this sweep after a third:
+# See it happen: `progress` takes a function that is called after each run, and an impatient one stops the sweep after a third.
 
 # %%
 folder = tempfile.mkdtemp()  # or "my-sweep", to keep the records beside this notebook
@@ -384,8 +384,8 @@ print(losses.to_string(na_rep="-", float_format="{:.3f}".format))
 
 # %% [markdown]
 # Read a column downwards: the loss falls, and then it rises. *That is the whole answer to the question of this lesson in
-# one column.* To say where the lowest point lies, between the sizes that were tried, put a parabola through the points. In
-# which variable? Sizes grow by factors, and a factor too large hurts about as much as the same factor too small, so the
+# one column.* To say where the lowest point lies, between the sizes that were tried, put a parabola through the points. Against
+# what? Sizes grow by factors, and a factor too large hurts about as much as the same factor too small, so the
 # curve is even about its lowest point in $\log N$, nearly.
 
 # %% [markdown] exercise="5.3.6"
@@ -446,7 +446,7 @@ reveal(prediction_factor, 10 ** law.params["a"])
 # How sure is one such optimum? Turn the budget, and leave out sizes from the left and from the right. How far does the
 # star of a budget move while it is still inside? When does the figure refuse?
 
-# %% alt="One IsoFLOP curve, at ten to the eleven FLOPs: seven sizes, a parabola, and a dashed line at the best size."
+# %% alt="One IsoFLOP curve, at ten to the eleven FLOPs: five sizes, a parabola, and a dashed line at the best size."
 explore(
     lambda budget, small, large: figures.draw_budget(runs, budget, small, large),
     budget=slider(2, 0, 4, 1, "budget, 0 the smallest"),
@@ -455,7 +455,7 @@ explore(
 )
 
 # %% [markdown]
-# The curve is flat at its lowest point. A size wrong by a factor of two costs about one per cent of the loss, so the
+# The curve is flat at its lowest point. A size wrong by a factor of two costs about two per cent of the loss, so the
 # optimum's place is known far less well than its loss. This is good news for whoever trains a model and bad news for
 # whoever measures an exponent.
 
@@ -465,7 +465,7 @@ near = [np.interp(np.log(middle.n_params * factor), np.log(grid.index), grid) fo
 print(
     f"half the best size costs {near[0] / near[1] - 1:.1%} of the loss, twice the best size {near[2] / near[1] - 1:.1%}"
 )
-assert 0 < near[0] / near[1] - 1 < 0.05 and 0 < near[2] / near[1] - 1 < 0.05
+assert all(0.005 < loss / near[1] - 1 < 0.04 for loss in (near[0], near[2]))
 
 # %% [markdown]
 # **The same call on a GPU.** Nothing above names a processor. On a machine with a GPU the same line covers four decades of
@@ -549,10 +549,11 @@ assert found["rate x 4"].r_squared < min(one.r_squared for one in good.values())
 
 # %% [markdown]
 # **A high $R^2$ does not mean right.** With a rate that is too low, and with a batch that is too large, every run is
-# *under-trained*: and under-training is itself a smooth function of size and budget. The curves are as smooth as the clean
-# ones, the law fits them at least as well, and its exponents are wrong. Only a mistake that makes runs *noisy*, like the
-# rate that is too high, is punished by $R^2$. Look at the panels again for the one sign that the twins do give: spoiled by a
-# constant rule, the small budgets suffer most.
+# *under-trained*, and under-training is itself a smooth function of size and budget. The panels show it: the short runs of the
+# small budgets suffer most, so the loss falls too fast with the budget and too slowly with the size. The curves are as smooth
+# as the clean ones, the law fits them at least as well, and its exponents are wrong. Absolute positions have to be learned
+# before they are of use: late, and all at once, so those curves start higher than their twins and cross them. Only the rate
+# that is too high is punished by $R^2$, because there the loss no longer falls with the budget at every size.
 #
 # A low $R^2$ then says that something is wrong, and a high one says nothing. What does help:
 #
@@ -565,7 +566,8 @@ assert found["rate x 4"].r_squared < min(one.r_squared for one in good.values())
 #
 # This course's first byte Transformers did not agree with themselves. The same Keras model, with the same weights and the
 # same batches, was trained for 400 steps by Adam on three backends. JAX and PyTorch agreed to six digits. TensorFlow came out
-# a little off, and the gap was not the same for every size. With plain gradient descent, or with the embedding written as a
+# a little off, by 0.036 nats at width 8 and by 0.009 at width 64 (recorded then; no cell here repeats it).
+# With plain gradient descent, or with the embedding written as a
 # matrix product, all three agreed. So it had to be Adam *and* the embedding. Here it is, in five lines.
 #
 # A batch looks the same row of an embedding's table up many times. TensorFlow keeps the gradient as a list of *slices*
@@ -586,9 +588,9 @@ print("the fault is here" if faulty else "your Keras has mended it: the comparis
 assert round(second_moment) in (5, 9)
 
 # %% [markdown]
-# Each slice was squared *before* they were summed: $1^2 + 2^2 = 5$ in place of $(1 + 2)^2 = 9$. The second moment comes out
-# too small, and so each step of the embedding too large, by more for characters that are frequent in a batch. (Found with
-# Keras 3.15.1 on TensorFlow; RMSprop and AdamW have it too.)
+# Each slice was squared *before* they were summed: $1^2 + 2^2 = 5$ in place of $(1 + 2)^2 = 9$. Where the slices of a row
+# agree in sign, as they do for a frequent character early in training, the second moment comes out too small and the
+# embedding's steps too large. (Found with Keras 3.15.1 on TensorFlow; RMSprop and AdamW have it too.)
 
 # %% [markdown] exercise="5.3.8"
 # Write it correctly: the square of an embedding's gradient, from its slices. Beware: NumPy has a trap here of the same kind.
@@ -642,6 +644,8 @@ for width, r, w in zip(widths, right, wrong, strict=True):
     gaps = ", ".join(f"{b - a:+.3f}" for a, b in zip(r, w, strict=True))
     print(f"width {width:3}: right {np.mean(r):.3f}, faulty {np.mean(w):.3f} nats, gap of each seed {gaps}")
 gap = np.mean(wrong, axis=1) - np.mean(right, axis=1)
+doubling = (np.mean(right[0]) - np.mean(right[-1])) / np.log2(widths[-1] / widths[0])
+print(f"a doubling of the width brings {-doubling:+.3f} nats")
 
 # %% alt="Loss with the faulty update less loss with the right one, at widths 8, 32 and 128, a point for each seed: all below zero, and of different size at different widths."
 figures.draw_fault(widths, right, wrong)
@@ -655,20 +659,19 @@ small_gaps = [w - r for r, w in ours]
 print(f"with the course's recipe: gap {small_gaps[0]:+.4f} nats at width 8, {small_gaps[1]:+.4f} at width 128")
 if faulty:
     assert np.abs(gap).max() > 0.02 and np.ptp(gap) > 0.01  # large, and not the same for every size
-assert np.abs(small_gaps).max() < 0.03
+assert np.abs(small_gaps).max() < 0.02
 
 # %% [markdown]
-# With the defaults the gap is as large as what a doubling of a model brings, and it differs from width to width: that *bends*
+# With the defaults the gap is about as large as what a doubling of the width brings, and it differs from width to width: that *bends*
 # a curve of loss against size, and with it the exponent. Here the fault even lowers the loss: larger embedding steps
 # happen to repair a starting point that is too small. A fault that helps is still a fault. What was trained is not what
-# the report says, and the other backends do not reproduce it. With longer training, or
-# with an embedding that starts at a sensible scale as in the course's recipe, the gap shrinks below what another seed
-# does, and in the recorded byte sweep of section 7 the curves lie on their twins. With plain gradient descent there
-# is none.
+# the report says, and the other backends do not reproduce it. With an embedding that starts
+# at a sensible scale, clipped gradients and a rate for each size, as in the course's recipe, the gap is a few thousandths of
+# a nat at most, less than what another seed does, and in the recorded byte sweep of section 7 the curves lie on their twins.
+# With plain gradient descent, which takes no square, there is none.
 #
-# The story's lesson is in how it was found. No single run looked wrong. The loss fell, the samples looked
-# like text, and $R^2$ was as good as ever. What showed it was the same run made by *independent* programs, compared at several
-# sizes.
+# The story's lesson is in how it was found. No single run looked wrong: the loss fell, and the curves were as smooth as
+# ever. What showed it was the same run made by *independent* programs, compared at several sizes.
 #
 # ## 9 What we found
 #
@@ -721,7 +724,7 @@ check("5.3.9", my_sweep)
 # ## Takeaways
 #
 # - At a fixed budget one size is best. For this family it grows about as the square root of the compute, and being wrong by a
-#   factor of two costs about one per cent.
+#   factor of two costs about two per cent.
 # - A sweep is only as good as its smallest precautions: counted FLOPs, a rate for each size, optima inside, records, seeds.
 # - A high $R^2$ does not mean right. Check with a prediction outside the range, and with a second program.
 #
