@@ -72,6 +72,18 @@ def _plain_ticks(axis: Any) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def _sizes(*axes: Any) -> None:
+    """Ticks of sizes: powers of ten, or 1, 2 and 5 times these where there are few, so that labels keep apart."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis in axes:
+        low, high = axis.get_view_interval()
+        if high / low < 100:
+            axis.set_major_locator(LogLocator(subs=[1.0, 2.0, 5.0] if high / low < 12 else [1.0, 3.0]))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: _tex(value)))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def _colours(values: Array) -> tuple[Colormap, Normalize]:
     """A map from compute to colour that stays distinct under colour-vision deficiencies; the lightest end is cut off."""
     from matplotlib import colormaps
@@ -97,6 +109,7 @@ def _residual_panel(ax: Axes, x: Array, residuals: Array, colours: Any, xlabel: 
     ax.scatter(x, off, c=colours, s=22, zorder=3, linewidth=0)
     ax.set(xscale="log", xlabel=xlabel, ylabel=f"{what} observed over law (%)")
     ax.margins(y=0.14)
+    _sizes(ax.xaxis)
     worst = int(np.argmax(np.abs(off)))
     if spread > 1e-6 and abs(off[worst]) > 2.5 * spread:
         left = math.log(x[worst] / x.min()) < 0.6 * math.log(x.max() / x.min())
@@ -115,10 +128,9 @@ def _beyond(ax: Axes, start: float) -> None:
     if end > start * 1.01:
         narrow = math.log(end / start) < 0.22 * math.log(end / first)
         ax.axvspan(start, end, color="#F3F3F3", linewidth=0, zorder=0)
-        ax.text(
-            start, 0.985, " beyond\n the runs" if narrow else " beyond the runs", transform=ax.get_xaxis_transform(), va="top", fontsize=9,
-            color=plots.COLOURS["grey"],
-        )  # fmt: skip
+        said = " beyond\n the runs" if narrow else " beyond the runs"
+        grey = plots.COLOURS["grey"]
+        ax.text(start, 0.985, said, transform=ax.get_xaxis_transform(), va="top", fontsize=9, color=grey)
         ax.set_xlim(right=end)
 
 
@@ -141,7 +153,9 @@ def draw_curve(fit: Fit, columns: Columns, *, at: Points = (), names: Mapping[st
         left.fill_between(grid, *fit.predict_interval(x=grid), color=blue, alpha=0.12, linewidth=0)
         left.fill_between(grid, *fit.predict_interval(x=grid, observation=False), color=blue, alpha=0.25, linewidth=0)
     plots.theory(left, grid, fit.predict(x=grid))
-    left.scatter(x, y, s=26, color=blue, zorder=3, linewidth=0)
+    used = np.ones(len(x), dtype=bool) if fit.used is None else fit.used
+    left.scatter(x[used], y[used], s=26, color=blue, zorder=3, linewidth=0)
+    left.scatter(x[~used], y[~used], s=26, facecolor="none", edgecolor=blue, zorder=3)
     left.set(xscale="log", yscale="log", xlabel=called["x"], ylabel=called["y"])
     floor = fit.params.get("E", 0.0)
     if floor > 0.3 * y.min():
@@ -152,8 +166,9 @@ def draw_curve(fit: Fit, columns: Columns, *, at: Points = (), names: Mapping[st
     left.set_xlim(grid[0] / (grid[-1] / grid[0]) ** 0.03, grid[-1])
     _beyond(left, float(x.max()))
     _plain_ticks(left.yaxis)
+    _sizes(left.xaxis)
     left.set_title(_curve_title(fit, called))
-    _residual_panel(right, x, fit.residuals, blue, called["x"], called["y"])
+    _residual_panel(right, x[used], fit.residuals[used], blue, called["x"], called["y"])
     return fig
 
 
@@ -212,6 +227,7 @@ def draw_surface(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
     if any(size > n.max() for size, _ in stars):
         _beyond(left, float(n.max()))
     _plain_ticks(left.yaxis)
+    _sizes(left.xaxis)
     left.text(
         0.015, 0.02, "lines: the law at a budget of\ncompute, in FLOPs; diamonds: its\nbest size with the interval",
         transform=left.transAxes, va="bottom", fontsize=9, color=plots.COLOURS["grey"],
@@ -294,6 +310,7 @@ def draw_isoflop(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
     if fit.law == "envelope":
         left.set_xlabel("compute C (FLOPs)")
     _plain_ticks(left.yaxis)
+    _sizes(left.xaxis)
     _best_size(right, fit, flops, [point["flops"] for point in at if "flops" in point])
     return fig
 
@@ -393,7 +410,8 @@ def _best_size(ax: Axes, fit: Fit, flops: Array, wanted: Sequence[float]) -> Non
         [one.flops for one in edges], [one.n_params for one in edges], "x", color=plots.COLOURS["grey"], markersize=7
     )
     if edges:
-        plots.label(ax, edges[0].flops, edges[0].n_params, "at the edge of the sizes: left out", colour="grey")
+        last = edges[-1]
+        plots.label(ax, last.flops, last.n_params, "at the edge: left out", colour="grey", va="top", offset=(4, -6))
     for value in wanted:
         size = float(fit.predict(flops=value)[0])
         ax.plot([value], [size], "*", color=plots.COLOURS["blue"], markersize=13, markeredgecolor="white", zorder=6)
@@ -401,6 +419,7 @@ def _best_size(ax: Axes, fit: Fit, flops: Array, wanted: Sequence[float]) -> Non
     ax.set(xscale="log", yscale="log", xlabel="compute C (FLOPs)", ylabel="best size N (parameters)")
     ax.set_xlim(grid[0], grid[-1])
     _beyond(ax, float(flops.max()))
+    _sizes(ax.xaxis, ax.yaxis)
     ends = fit.interval.get("a")
     said = rf" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
     ax.set_title(f"The best size grows as C{_up(fit.params['a'])}{said}")

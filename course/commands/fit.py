@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     table = tables.read(args.runs).renamed(pairs).where(args.where)
     law = args.law or table.law(ours for ours, _ in pairs)
     runs = table.runs(law, drop_largest=args.drop_largest)
+    _check(law, points)
     fit = laws.fit(
         law, runs.columns, bootstrap=args.bootstrap, seed=args.seed, level=_level(args.level), **_options(args)
     )
@@ -134,6 +135,19 @@ def _point(text: str) -> dict[str, float]:
     return point
 
 
+def _check(law: str, points: list[dict[str, float]]) -> None:
+    """Raise ValueError when the law cannot predict from what `--predict` gives."""
+    from course.laws import FORMULAS
+
+    wanted = FORMULAS[law].columns if law in FORMULAS else ("x",)
+    for point in points:
+        if set(point) != set(wanted) and not (set(point) == {"flops"} and law in SPLITS_COMPUTE):
+            also = ", or from flops" if law in ("chinchilla", "kaplan") else ""
+            raise ValueError(
+                f"The law {law} predicts from {' and '.join(wanted)}{also}; --predict gives {' and '.join(point)}."
+            )
+
+
 def _level(level: float) -> float:
     if 1 < level < 100:
         raise ValueError(f"--level is a share between 0 and 1; write {level / 100:g} for {level:g} %.")
@@ -185,13 +199,6 @@ def _predicted(fit: Fit, runs: Runs, point: dict[str, float]) -> dict[str, Any]:
             found["loss"], ends = _loss_of_optima(fit, point["flops"])
             found["interval"] |= {"loss": ends} if ends else {}
         return found | {"beyond": _beyond(runs, point)}
-    wanted = set(fit.formula.columns) if fit.law not in SPLITS_COMPUTE[2:] else {"flops"}
-    if set(point) != wanted:
-        also = " or flops" if fit.law in SPLITS_COMPUTE[:2] else ""
-        raise ValueError(
-            f"The law {fit.law} predicts from {' and '.join(fit.formula.columns)}{also}; --predict gives "
-            f"{' and '.join(point)}."
-        )
     target = fit.formula.target
     found = {"at": point, target: float(fit.predict(**point)[0]), "interval": {}, "run_interval": {}}
     if fit.samples:
@@ -238,16 +245,18 @@ def _left_over(fit: Fit, runs: Runs) -> dict[str, Any]:
     """Summary of the residuals, logs of observed over predicted; the worst one by row (or by budget)."""
     import numpy as np
 
-    at = int(np.argmax(np.abs(fit.residuals)))
+    rows, left = runs.rows, fit.residuals
+    if fit.used is not None:
+        rows, left = rows[fit.used], left[fit.used]
+    at = int(np.argmax(np.abs(left)))
     found = {
-        "median": float(np.median(fit.residuals)),
-        "median_size": float(np.median(np.abs(fit.residuals))),
-        "rms": float(np.sqrt(np.mean(fit.residuals**2))),
-        "worst": float(fit.residuals[at]),
+        "median": float(np.median(left)),
+        "rms": float(np.sqrt(np.mean(left**2))),
+        "worst": float(left[at]),
     }
-    if len(fit.residuals) == len(runs.rows):
-        return found | {"worst_row": int(runs.rows[at])}
-    return found | {"worst_budget": [one.flops for one in fit.optima if not one.edge][at]}
+    if fit.optima:
+        return found | {"worst_budget": [one.flops for one in fit.optima if not one.edge][at]}
+    return found | {"worst_row": int(rows[at])}
 
 
 def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[dict[str, Any]]) -> list[str]:
@@ -257,7 +266,7 @@ def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[
         if found["beyond"] > FAR:
             at = ", ".join(f"{name}={value:g}" for name, value in found["at"].items())
             said.append(
-                f"The prediction at {at} lies {found['beyond']:.2g} times beyond the runs: no interval covers a law that "
+                f"The prediction at {at} lies {found['beyond']:,.0f} times beyond the runs: no interval covers a law that "
                 "changes on the way, so make a run in between first."
             )
     if fit.optima and any(math.isfinite(found.get("loss", math.nan)) for found in predictions):

@@ -66,7 +66,10 @@ def _head(fit: Fit, runs: Runs, asked: str) -> list[str]:
     lines.append("fitted over  " + ", ".join(spans))
     if fit.held_out:
         errors = sorted(fit.held_out.items(), key=lambda pair: pair[1])
-        lines.append("error on the largest points, held out  " + ", ".join(f"{n} {e:.2%}" for n, e in errors))
+        lines.append(
+            f"auto chose {fit.law}; error on the largest points, held out:  "
+            + ", ".join(f"{n} {e:.2%}" for n, e in errors)
+        )
     return lines
 
 
@@ -170,7 +173,7 @@ def _predictions(fit: Fit, predictions: Sequence[Mapping[str, Any]]) -> list[str
                 one = _ends(found.get("run_interval", {}).get(name))
                 inside = f"law {ends}; one run {one}" if one else ends
                 parts.append(f"{name} {number(found[name])}" + (f" ({inside})" if inside else ""))
-        how_far = f", {found['beyond']:.2g} times beyond the runs" if found["beyond"] > 1.005 else ""
+        how_far = f", {number(found['beyond'], 2)} times beyond the runs" if found["beyond"] > 1.005 else ""
         lines.append(f"at {at}{how_far}: " + ", ".join(parts))
     return ["predicted" + (f", with {_share(fit)}s" if fit.samples else ""), *lines] if lines else []
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from course.laws import Fit
     from course.sweeps import Plan
@@ -179,7 +178,7 @@ def _law(frame: pd.DataFrame) -> Fit:
     good = frame[~frame["diverged"]]
     if good.empty:
         raise ValueError("No run ended with a loss, so there is no best size: lower the learning rate with --rate.")
-    return fit_isoflop(good["flops"], good["n_params"], good["loss"], budget=good["budget"])
+    return fit_isoflop(good["flops"], good["n_params"], good["loss"], budget=good["budget"], bootstrap=300)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -212,7 +211,7 @@ def run(args: argparse.Namespace) -> int:
         why = str(error)
     try:
         frame.to_csv(out / "runs.csv", index=False)
-        figure = None if args.no_figure else _figure(frame, law, out)
+        figure = None if args.no_figure or law is None else _figure(frame, law, out)
     except OSError as error:
         raise ValueError(
             f"All runs are kept in {out}, but their table or figure could not be written ({error.strerror or error}): "
@@ -256,46 +255,12 @@ def _finished(out: Path) -> int:
         return 0
 
 
-def _figure(frame: pd.DataFrame, law: Fit | None, out: Path) -> str | None:
-    """Draw the IsoFLOP curves into the folder; None when every run diverged."""
-    from course import plots
+def _figure(frame: pd.DataFrame, law: Fit, out: Path) -> str:
+    """Draw the IsoFLOP curves and their optima into the folder; returns the file."""
+    from course import fit_plots, plots
 
-    good = frame[~frame["diverged"]]
-    if good.empty:
-        return None
     plots.style()
     path = out / "isoflop.png"
-    draw_isoflop(good, law).savefig(path, dpi=150)
+    good = frame[~frame["diverged"]].reset_index(drop=True)
+    fit_plots.draw_isoflop(law, {name: good[name] for name in good.columns}).savefig(path, dpi=150)
     return str(path)
-
-
-def draw_isoflop(runs: pd.DataFrame, law: Fit | None = None) -> Figure:
-    """Loss against size, a curve for each budget (mean over seeds, each seed a point), with the optima of `law`."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    from course import plots
-
-    fig, ax = plots.figure(height=4.4)
-    budgets = sorted(set(runs["budget"]))
-    colours = [to_hex(colormaps["viridis"](0.85 * i / max(len(budgets) - 1, 1))) for i in range(len(budgets))]
-    for i, (budget, colour) in enumerate(zip(budgets, colours, strict=True)):
-        group = runs[runs["budget"] == budget]
-        mean = group.groupby("n_params")["loss"].mean()
-        marker = plots.MARKERS[i % len(plots.MARKERS)]
-        ax.plot(mean.index, mean, color=colour, linewidth=1.4)
-        ax.plot(group["n_params"], group["loss"], marker, color=colour, markersize=5, alpha=0.8)
-        plots.label(ax, mean.index[-1], mean.iloc[-1], f"{budget:.2g} FLOPs", colour=colour, va="center", offset=(8, 0))
-    title = "Loss against size, a curve for each budget of compute"
-    if law is not None:
-        inside = [one for one in law.optima if not one.edge]
-        best = [one.n_params for one in inside], [one.loss for one in inside]
-        ax.plot(*best, "*", color=plots.COLOURS["orange"], markersize=14, markeredgecolor="white", zorder=5)
-        plots.label(ax, best[0][0], best[1][0], "best size", colour="orange", offset=(-4, -16), ha="center")
-        title = f"The best size grows as compute to the power {law.params['a']:.2f}"
-    ax.set(xscale="log", title=title, xlabel="parameters N", ylabel="validation loss")
-    if 0 < 5 * runs["loss"].min() < runs["loss"].max():
-        ax.set_yscale("log")
-    ax.margins(x=0.05)
-    ax.set_xlim(right=ax.get_xlim()[1] * (ax.get_xlim()[1] / ax.get_xlim()[0]) ** 0.16)  # room for the labels
-    return fig

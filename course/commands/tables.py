@@ -108,8 +108,9 @@ class Table:
             kept = table.keep([_meets(cell, relation, value) for cell in cells])
             if not kept.cells:
                 some = list(dict.fromkeys(cells))
-                more = ", ..." if len(some) > 6 else ""
-                raise ValueError(f"--where {condition} leaves no row; {name} holds {', '.join(some[:6])}{more}.")
+                more = " and more" if len(some) > 6 else ""
+                each = "; give --where once for each condition" if "," in value and "=" in value else ""
+                raise ValueError(f"--where {condition} leaves no row; {name} holds {', '.join(some[:6])}{more}{each}.")
             table = kept
         return table
 
@@ -220,10 +221,12 @@ class Table:
                 guesses.get(name) if guesses.get(name) in self.header else None
             )
             parts.append(f"{name}={other or 'YOURS'}")
-        wanted = "a fit needs n_params, tokens and loss, or x and y" if not law else f"the law {law} needs it"
-        wanted = wanted.replace("it", "them") if law and len(missing) > 1 else wanted
+        plural = "s" if len(missing) > 1 else ""
+        wanted = (
+            f"the law {law} needs {'them' if plural else 'it'}" if law else "a fit needs n_params, tokens, loss or x, y"
+        )
         return (
-            f"The table has no column {_listed(missing)}, and {wanted}: say which are meant with --columns "
+            f"The table has no column{plural} {_listed(missing)}, and {wanted}: say which are meant with --columns "
             f"{','.join(parts)}; there are {_listed(self.header)}."
         )
 
@@ -266,7 +269,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _same(yours: str, ours: str) -> bool:
     plain = re.sub(r"[^a-z0-9]+", "_", yours.lower()).strip("_")
-    return plain in {ours, *_OTHER_NAMES.get(ours, "").split()}
+    return plain in {ours, *_OTHER_NAMES.get(ours, "").split()} or (ours == "loss" and plain.startswith("loss_"))
 
 
 _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {

@@ -293,7 +293,7 @@ def _structure(problem: Problem, residuals: Array) -> list[str]:
         runs = 1 + int((signs[1:] != signs[:-1]).sum())
         expected = 1 + 2 * up * down / (up + down)
         spread = np.sqrt((expected - 1) * (expected - 2) / (up + down - 1))
-        if (runs - expected) / spread < -2.6:
+        if (runs - expected) / spread < -2.33:
             said.append(
                 f"The residuals keep their sign along {name} ({runs} runs, {expected:.0f} expected): the law's form "
                 "misses something, so the intervals are too narrow."

@@ -17,8 +17,8 @@ from course.laws.result import Fit, Optimum
 __all__ = ["fit_envelope", "fit_isoflop"]
 
 Array = NDArray[Any]
-NEAR = 5
-"""Sizes nearest to the smallest loss through which the parabola of a budget goes."""
+NEAR, WITHIN = 5, 4.0
+"""The parabola of a budget goes through the sizes within a factor of 4 of the best one, and the 5 nearest at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,9 @@ class _Budget:
         """Which runs are of the sizes nearest to the best one."""
         sizes, best = self.sizes, int(np.argmin(self.means()))
         first = max(0, min(best - NEAR // 2, len(sizes) - NEAR))
-        return np.isin(self.x, sizes[first : first + NEAR])
+        chosen = np.abs(sizes - sizes[best]) <= np.log(WITHIN) + 1e-9
+        chosen[first : first + NEAR] = True
+        return np.isin(self.x, sizes[chosen])
 
 
 def _budgets(flops: Array, n_params: Array, loss: Array, budget: ArrayLike | None) -> list[_Budget]:
@@ -134,8 +136,9 @@ def fit_isoflop(
     """N_opt = G C^a: the best size at each budget, then a weighted line through them on log-log axes.
 
     flops, n_params, loss (n,), a row for each run; `budget` (n,) names the budget of each run, else runs whose flops
-    differ by less than a quarter share one. The best size is the lowest point of a parabola in log N through the five
-    sizes nearest to the smallest loss (`method="akima"`: of a spline through all, for smooth curves of many sizes).
+    differ by less than a quarter share one. The best size is the lowest point of a parabola in log N through the sizes
+    within a factor of 4 of the smallest loss, five at least (`method="akima"`: of a spline through all sizes, for losses
+    without noise; its budgets weigh the same).
     A budget whose smallest loss lies at the edge of its sizes is left out, with a warning. Each budget weighs as its
     optimum is known. b = 1 - a is the exponent of D_opt = C^b / (6 G).
 
@@ -165,6 +168,8 @@ def fit_isoflop(
     sigma = float(np.sqrt(left @ left / freedom))
     error = np.array([p.error(one.y, sigma) for p, one in zip(parabolas, usable, strict=True)])
     weight = 1 / np.maximum(error, np.median(error) + 1e-12)
+    if method == "akima":
+        weight = np.ones(len(usable))
 
     def optima(draws: list[Array]) -> tuple[Array, Array]:
         if method == "akima":
@@ -252,7 +257,8 @@ def _line(c: Array, best: Array, weight: Array) -> tuple[Array, Array]:
 def _resampled_line(c: Array, best: Array, draws: Array, weight: Array, level: float) -> dict[str, Array]:
     """G, a, b in each resample, spread as wide as an honest interval needs; "raw" spreads are the resamples' own."""
     height, slope = _line(c, best, weight)
-    heights, slopes = _line(c, draws, weight)
+    with np.errstate(all="ignore"):
+        heights, slopes = _line(c, draws, weight)
     good = np.isfinite(slopes) & (np.isfinite(draws).sum(axis=-1) >= 2)
     heights, slopes = heights[good], slopes[good]
     mid, freedom = float(np.average(c, weights=weight**2)), max(len(c) - 2, 1)
@@ -262,7 +268,7 @@ def _resampled_line(c: Array, best: Array, draws: Array, weight: Array, level: f
     widen = max(1.0, float(beyond * student))
     a = slope + widen * (slopes - slopes.mean())
     at_mid = height + widen * (heights - heights.mean())
-    return {"G": np.exp(at_mid - a * mid), "a": a, "b": 1 - a}
+    return {"G": np.exp(np.clip(at_mid - a * mid, -300, 300)), "a": a, "b": 1 - a}
 
 
 def _line_fit(

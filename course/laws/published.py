@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import optimize
 from threadpoolctl import threadpool_limits
 
 from course.laws.columns import match, needs
@@ -75,7 +75,7 @@ def chinchilla_lbfgs(
 
     def objective(theta: Array) -> float:
         a, b, e, alpha, beta = theta
-        value = special.logsumexp([a - alpha * n, b - beta * d, np.full_like(n, e)], axis=0)
+        value = np.logaddexp(np.logaddexp(a - alpha * n, b - beta * d), e)
         return float(huber(value - y, delta).sum() * scale)
 
     with threadpool_limits(limits=1, user_api="blas"):

@@ -188,7 +188,9 @@ def draw_porian(steps: Sequence[str], exponents: Mapping[str, Sequence[tuple[flo
         a, low, high = np.array(values).T
         x = np.arange(len(steps)) + 0.12 * k
         plots.measured(ax, x, a, low, high, colour=CYCLE[k], marker=plots.MARKERS[k])
-        plots.label(ax, x[2], a[2], name, colour=CYCLE[k], offset=(10, 12 - 24 * (k == 0)))
+        plots.label(
+            ax, x[2], a[2], name, colour=CYCLE[k], offset=(10, 10) if k else (-10, -14), ha="left" if k else "right"
+        )
     ax.set_xticks(range(len(steps)), steps, fontsize=9.5)
     ax.set(ylabel="exponent a of the best size", xlim=(-0.4, len(steps) - 0.5), ylim=(0.44, 0.95))
     ax.set_title("Five repairs lead from Kaplan's exponent to Chinchilla's")
@@ -240,7 +242,7 @@ def draw_bet(
     plots.measured(ax, best["flops"], best["loss"])
     if measured is not None:
         ax.plot(*measured, "*", color=plots.COLOURS["orange"], markersize=16, zorder=5)
-        plots.label(ax, *measured, "the run", colour="orange", offset=(8, 8))
+        plots.label(ax, *measured, "the run", colour="orange", offset=(-10, 12), ha="right")
     edge = float(np.max(runs["budget"]))
     ax.axvline(edge * 1.2, color=plots.COLOURS["black"], linewidth=1, linestyle=":")
     ax.text(edge * 1.1, 0.98, "runs", transform=ax.get_xaxis_transform(), ha="right", va="top", fontsize=10)

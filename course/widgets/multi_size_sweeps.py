@@ -72,8 +72,8 @@ class Summary:
     def __str__(self) -> str:
         a = f"{self.a:.2f} [{self.low:.2f}, {self.high:.2f}]" if math.isfinite(self.a) else "none"
         return (
-            f"optima inside {self.inside} of {self.budgets}   a = {a:18}   "
-            f"alpha {self.alpha:5.2f}  beta {self.beta:5.2f}  E {self.floor:5.2f}   R² {self.r_squared:.3f}"
+            f"{self.inside}/{self.budgets} inside  a = {a:17}  "
+            f"alpha {self.alpha:.2f}  beta {self.beta:.2f}  E {self.floor:.2f}  R² {self.r_squared:.3f}"
         )
 
 
