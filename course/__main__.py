@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import json
 import os
 import sys
@@ -172,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("sweep", "train a family of models at many sizes and budgets; stop and resume as you like"),
         ("fit", "fit a scaling law to a table of runs: parameters, intervals, predictions, a figure"),
-    )[: 2 if importlib.util.find_spec("course.commands.fit") else 1]:
+    ):
         module = importlib.import_module(f"course.commands.{name}")
         module.configure(add(name, module.run, text))
     command = add("build", build, "build the notebooks from their sources (for authors)", json_too=False)

@@ -738,11 +738,12 @@ def record(name: str, folder: str | os.PathLike[str]) -> Path:
     import subprocess
 
     frame, wanted = load(folder), {config.run_id for config in preset(name).runs}
-    frame = frame[frame["run_id"].isin(wanted)]
+    frame = frame[frame["run_id"].isin(wanted)].copy()
     if len(frame) != len(wanted):
         raise ValueError(
             f"{len(frame)} of {len(wanted)} runs of {name!r} are in {str(folder)!r}: finish the sweep first."
         )
+    frame["threads"] = ", ".join(sorted({str(threads) for threads in frame["threads"]}))  # of a resumed sweep
     mixed = [column for column in _SAME_IN_ALL if frame[column].nunique() > 1]
     if mixed:
         raise ValueError(f"The runs differ in {', '.join(mixed)}: record a sweep that one machine made.")

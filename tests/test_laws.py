@@ -63,7 +63,7 @@ def epoch(epoch_all):
 # --- exact data -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(E=number(0.2, 3), at_n=number(0.05, 2), at_d=number(0.05, 2), alpha=number(0.15, 0.9), beta=number(0.15, 0.9))
 def test_chinchilla_recovers_any_surface_without_noise(E, at_n, at_d, alpha, beta):
     n, d = grid()
@@ -75,20 +75,16 @@ def test_chinchilla_recovers_any_surface_without_noise(E, at_n, at_d, alpha, bet
     assert found.params["a"] + found.params["b"] == pytest.approx(1)
 
 
-@settings(max_examples=20, deadline=None)
-@given(alpha_N=number(0.04, 0.3), alpha_D=number(0.05, 0.3), size=number(0.3, 3), data=number(0.3, 3))
-def test_kaplan_recovers_any_surface_without_noise(alpha_N, alpha_D, size, data):
+@settings(max_examples=10, deadline=None)
+@given(ratio=number(0.5, 2), alpha_D=number(0.05, 0.3), size=number(0.3, 3), data=number(0.3, 3))
+def test_kaplan_recovers_any_surface_without_noise(ratio, alpha_D, size, data):
     n, d = grid()
-    true = {"N_c": 1e9 * size, "D_c": 1e10 * data, "alpha_N": alpha_N, "alpha_D": alpha_D}
-    loss = np.exp(FORMULAS["kaplan"].log(true, n, d))
-    if np.ptp(loss) < 1e-3:
-        return
-    found = laws.fit_kaplan(n, d, loss)
-    np.testing.assert_allclose(found.predict(n_params=n, tokens=d), loss, rtol=1e-6)
-    assert found.params["alpha_D"] == pytest.approx(alpha_D, rel=1e-3)
+    true = {"N_c": 6e4 * size, "D_c": 6e6 * data, "alpha_N": ratio * alpha_D, "alpha_D": alpha_D}
+    found = laws.fit_kaplan(n, d, np.exp(FORMULAS["kaplan"].log(true, n, d)))
+    assert found.params == pytest.approx(true, rel=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(E=number(0, 1), A=number(0.5, 50), alpha=number(0.1, 1.2))
 def test_power_laws_are_recovered_with_and_without_floor(E, A, alpha):
     x = np.logspace(2, 5, 10)
@@ -152,7 +148,7 @@ def test_starts_with_given_exponents_have_the_best_non_negative_coefficients():
 # --- what must not matter -------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(scale=number(1e-4, 1e4), seed=st.integers(0, 5))
 def test_units_rows_and_copies_do_not_matter(scale, seed):
     n, d = grid()
@@ -253,13 +249,13 @@ def test_delta_moves_the_exponents(epoch, delta, alpha, beta):
 
 def test_a_mean_for_a_sum_stops_the_published_method_early(epoch):
     columns = [epoch[name] for name in ("n_params", "tokens", "loss")]
-    starts = published.HOFFMANN_STARTS[::60]
+    starts = published.HOFFMANN_STARTS[np.random.default_rng(0).permutation(4500)[:80]]
     mean = laws.chinchilla_lbfgs(*columns, starts, reduction="mean")
     total = laws.chinchilla_lbfgs(*columns, starts, reduction="sum")
     assert len(published.HOFFMANN_STARTS) == 4500
     assert total.objective.min() < 1.001 * 0.00101827403
-    assert mean.best["beta"] - 0.3672 > 0.05
-    assert mean.objective.min() > 1.02 * total.objective.min()
+    assert mean.objective.min() > 1.01 * 0.00101827403
+    assert mean.success.mean() > 0.9  # and yet the optimiser says that all is well
     assert 0 < total.starts_at_optimum < 0.5
 
 
@@ -370,11 +366,16 @@ def test_envelope_finds_the_exponent_of_the_surface():
     assert found.interval["a"][0] < 0.45 / 0.85 < found.interval["a"][1]
 
 
+@pytest.fixture(scope="module")
+def both_surfaces():
+    n, d = grid()
+    return laws.fit_chinchilla(n, d, surface(n, d), starts=8), laws.fit_kaplan(n, d, surface(n, d), starts=8)
+
+
 @settings(max_examples=25, deadline=None)
 @given(flops=number(1e10, 1e25), k=number(2, 8))
-def test_the_compute_optimal_split_is_a_minimum(flops, k):
-    n, d = grid()
-    for law in (laws.fit_chinchilla(n, d, surface(n, d), starts=8), laws.fit_kaplan(n, d, surface(n, d), starts=8)):
+def test_the_compute_optimal_split_is_a_minimum(both_surfaces, flops, k):
+    for law in both_surfaces:
         best = laws.compute_optimal(law, flops, flops_per_param_token=k)
         assert best.n_params * best.tokens * k == pytest.approx(flops)
         for factor in (0.8, 1.25):
@@ -393,14 +394,14 @@ def test_published_constants_give_the_published_ratio():
 
 
 def test_95_per_cent_intervals_hold_the_truth_in_90_to_99_per_cent():
-    """A small form of the table that tests/bench_fitting.py prints: 60 surfaces, so 90 % may come out as 83 %."""
+    """A small form of the table that tests/bench_fitting.py prints: 40 surfaces, so 90 % may come out as 80 %."""
     n, d = grid()
     hits = dict.fromkeys(TRUE, 0)
-    for seed in range(60):
-        found = laws.fit_chinchilla(n, d, surface(n, d, 0.01, seed), bootstrap=200, seed=seed, starts=8)
+    for seed in range(40):
+        found = laws.fit_chinchilla(n, d, surface(n, d, 0.01, seed), bootstrap=100, seed=seed, starts=8)
         for name, true in TRUE.items():
             hits[name] += found.interval[name][0] <= true <= found.interval[name][1]
-    assert all(count >= 50 for count in hits.values()), hits
+    assert all(count >= 32 for count in hits.values()), hits
 
 
 def test_predictions_hold_new_runs_and_the_law_s_interval_is_the_narrower():
@@ -448,7 +449,7 @@ def test_few_starts_at_the_optimum_are_said():
 
 def test_auto_takes_the_floor_where_there_is_one_and_beats_the_power_law():
     auto, power = [], []
-    for seed in range(12):
+    for seed in range(6):
         rng = np.random.default_rng(seed)
         x = np.logspace(2, 5.5, 12)
         y = (rng.uniform(0.1, 0.5) + 5 * x ** -rng.uniform(0.3, 0.7)) * np.exp(0.01 * rng.standard_normal(12))
@@ -464,7 +465,7 @@ def test_auto_says_what_it_compared_and_which_rows_it_used():
     found = laws.fit("auto", {"x": x, "y": late}, bootstrap=50)
     assert set(found.held_out) == {"power", "power-floor", "recent power", "broken"}
     assert found.law in laws.LAWS and len(found.residuals) == 14
-    np.testing.assert_allclose(found.residuals, np.log(late / found.predict(x=x)), atol=1e-9)
+    np.testing.assert_allclose(found.residuals, np.log(late / found.predict(x=x)), atol=1e-6)
     assert found.n_points == (14 if found.used is None else found.used.sum())
     assert laws.fit("auto", {"x": [1, 10, 100], "y": [3, 2, 1]}).law == "power"
 

@@ -366,8 +366,8 @@ def fit_envelope(
 
     flops, n_params, loss (n,): points of the curves, one curve a size (and seed; `curves` (n,) names them otherwise).
     Between its points a curve is straight on log-log axes. Each size that is best somewhere gives one point, the
-    middle of its stretch of the envelope; the smallest and the largest size are left out, since their stretches have no
-    end. The bootstrap resamples whole curves. Raises ValueError for values that are not positive and finite, or
+    middle of its stretch of the envelope; stretches at either end, which the range of compute or of sizes cuts short,
+    are left out. The bootstrap resamples whole curves. Raises ValueError for values that are not positive and finite, or
     fewer than two sizes inside the envelope. Source: Hoffmann et al. 2022, approach 1. Lesson 5.4.
     """
     settings(bootstrap, level, 1.0, 1)
@@ -419,7 +419,10 @@ def fit_envelope(
 def _stretches(grid: Array, sizes: Array, heights: Array) -> tuple[Array, Array, Array]:
     """Middle of each inner size's stretch of the envelope, the size, and the loss there; all logarithms."""
     lowest = heights.min(axis=0)
-    won = np.where(np.isfinite(lowest), sizes[heights.argmin(axis=0)], np.nan)
-    inner = [size for size in np.unique(sizes)[1:-1] if (won == size).any()]
+    covered = np.flatnonzero(np.isfinite(lowest))
+    won = np.full(len(grid), np.nan)
+    won[covered] = sizes[heights[:, covered].argmin(axis=0)]
+    cut = {won[covered[0]], won[covered[-1]]} | {sizes.min(), sizes.max()}
+    inner = [size for size in np.unique(won[covered]) if size not in cut]
     middle = [float(grid[won == size].mean()) for size in inner]
-    return np.array(middle), np.array(inner), np.interp(middle, grid, np.where(np.isfinite(lowest), lowest, 0.0))
+    return np.array(middle), np.array(inner), np.interp(middle, grid[covered], lowest[covered])

@@ -402,7 +402,8 @@ check("5.4.5", constants_for)
 # join exponents that fit equally well.
 #
 # - Walk to the lowest point. Which way is the valley long?
-# - Set $\alpha = 0.2$ and find the best $\beta$. What happens to $E$, and how could you tell, from the residuals, that the fit is worse?
+# - Set $\alpha = 0.2$ and find the best $\beta$. What happens to $E$, and how could you tell, from the residuals, that
+#   the fit is worse?
 # - Find a pair of exponents that is far from the best one and still has a residual within a tenth of the smallest.
 
 # %% alt="Left: contours of the residual over alpha and beta, closed rings around one lowest region, with a point at (0.4, 0.6). Right: the residuals of the runs against tokens, between -2 and 2 percent."
@@ -518,12 +519,13 @@ picture
 # - **Rounding.** Two decimals in an exponent look careful. They turn 59 tokens per parameter into 93, because the
 #   prediction reaches far beyond the runs and every error in an exponent is multiplied by that distance. Publish all
 #   digits.
-# - **The fit itself.** With all their digits Hoffmann's constants still leave a lopsided pile of residuals. Their other two
-#   approaches gave $a$ near 0.50 (0.50 and 0.49, as several later papers quote them), this one 0.46. The optimum of the
-#   very same objective, $a \approx 0.51$, agrees with the other two: 18 tokens per parameter instead of 59. Besiroglu and
-#   co-authors found this.
-# - **Even the correction is not the optimum.** The constants that they report come from another objective. The minimum of the
-#   stated one is a little further on, $\alpha = 0.3473$, $\beta = 0.3672$. Here the difference is far below the standard error.
+# - **The fit itself.** With all their digits Hoffmann's constants still leave a lopsided pile of residuals. Their
+#   other two approaches gave $a$ near 0.50 (0.50 and 0.49, as several later papers quote them), this one 0.46. The
+#   optimum of the very same objective, $a \approx 0.51$, agrees with the other two: 18 tokens per parameter instead of
+#   59. Besiroglu and co-authors found this.
+# - **Even the correction is not the optimum.** The constants that they report come from another objective. The minimum
+#   of the stated one is a little further on, $\alpha = 0.3473$, $\beta = 0.3672$. Here the difference is far below the
+#   standard error.
 #
 # Why drop five points? They are the highest losses, and they do not follow the law. It is a reasonable choice that was
 # made after looking. Move it, and the $\delta$ of the objective, and see whether it matters:
@@ -891,14 +893,14 @@ check("5.4.8", my_judgement)
 # %% [markdown]
 # ## What we found
 #
-# - **A law can be fitted so that the answer does not depend on luck.** Most starts of `fit_chinchilla` reach one optimum; of
-#   the published method a third do, and with a mean for a sum next to none. On Epoch's 240 points it finds $\alpha = 0.3473$,
-#   $\beta = 0.3672$, to the fourth digit the minimum of the stated objective.
-# - **The best size grows as about the square root of the compute.** On the sweep $a = 0.57$ by the surface and $0.53$ by
-#   the parabolas, with intervals that both reach down to 0.5; 0.51 on Epoch's points. It is a statement about a recipe
-#   as much as about models: five repairs of the recipe moved Porian's exponent from 0.84 to 0.50.
-# - **A prediction five times beyond the runs came true**, to within a percent, inside an interval of about 0.1 nats. A rehearsal
-#   at the same distance had errors of two percent, all of one sign.
+# - **A law can be fitted so that the answer does not depend on luck.** Most starts of `fit_chinchilla` reach one
+#   optimum; of the published method a third do, and with a mean for a sum next to none. On Epoch's 240 points it finds
+#   $\alpha = 0.3473$, $\beta = 0.3672$, to the fourth digit the minimum of the stated objective.
+# - **The best size grows as about the square root of the compute.** On the sweep $a = 0.57$ by the surface and $0.53$
+#   by the parabolas, with intervals that both reach down to 0.5; 0.51 on Epoch's points. It is a statement about a
+#   recipe as much as about models: five repairs of the recipe moved Porian's exponent from 0.84 to 0.50.
+# - **A prediction five times beyond the runs came true**, to within a percent, inside an interval of about 0.1 nats. A
+#   rehearsal at the same distance had errors of two percent, all of one sign.
 #
 # This prepares the verdicts on claim 2.7 (performance can be predicted from size: a law with a floor, fitted over two
 # decades, and only for the recipe it was fitted to), 2.8 and 3.2 (the law gives the right size: within a factor of
@@ -916,17 +918,19 @@ if not folder:
 # %% [markdown]
 # ## Takeaways
 #
-# - A law is fitted, not read off: name the objective and its $\delta$, the points dropped, the share of starts that reach the optimum,
-#   and give all digits.
-# - An interval from resampled runs knows the scatter of these runs. It knows nothing of seeds that were not run, of a recipe that
-#   does not suit larger models, or of another formula.
+# - A law is fitted, not read off: name the objective and its $\delta$, the points dropped, the share of starts that
+#   reach the optimum, and give all digits.
+# - An interval from resampled runs knows the scatter of these runs. It knows nothing of seeds that were not run, of a
+#   recipe that does not suit larger models, or of another formula.
 # - Rehearse: hide the largest runs and predict them. Then bet, in writing, and score the bet.
 #
 # ## One step further
 #
 # - Hoffmann's argument for three terms leaves out how they might interact. Kaplan and co-authors' form couples them
-#   (`fit_kaplan`). Fit it to the sweep and compare the residuals. Does the data term of a small model look the same as that of a large one?
-# - With Epoch's points, how many runs would it take for an 80 % interval of $a$ as narrow as the 0.001 that Hoffmann and co-authors'
-#   third approach reports? Besiroglu and co-authors estimate more than 600,000. Check the order of magnitude from your standard error, which falls as $1/\sqrt n$.
-# - The parabola's bias can be removed: fit $\beta e^{-\alpha t} + \alpha e^{\beta t}$ to each budget instead of a parabola, with the same two exponents for all
-#   of them. Which of the three approaches have you then rebuilt?
+#   (`fit_kaplan`). Fit it to the sweep and compare the residuals. Does the data term of a small model look the same as
+#   that of a large one?
+# - With Epoch's points, how many runs would it take for an 80 % interval of $a$ as narrow as the 0.001 that Hoffmann
+#   and co-authors' third approach claims, as Besiroglu and co-authors quote it? They estimate more than 600,000. Check
+#   the order of magnitude from your standard error, which falls as $1/\sqrt n$.
+# - The parabola's bias can be removed: fit $\beta e^{-\alpha t} + \alpha e^{\beta t}$ to each budget instead of a
+#   parabola, with the same two exponents for all of them. Which of the three approaches have you then rebuilt?
