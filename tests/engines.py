@@ -395,6 +395,7 @@ class Torch:
 
     def losses(self, x: np.ndarray, y: np.ndarray, rates: np.ndarray) -> list[float]:
         """Loss of each given batch, before the step that it makes."""
+        self.torch.set_num_threads(1)  # its threads wait by spinning, which stops everything on a busy machine
         found = []
         for done, (inputs, targets, rate) in enumerate(zip(x, y, rates, strict=True)):
             for group in self.optimizer.param_groups:

@@ -25,7 +25,8 @@ from typing import Any
 from course.laws.auto import fit_auto
 from course.laws.columns import listed, table_columns
 from course.laws.curves import fit_broken, fit_power, fit_power_floor
-from course.laws.isoflop import fit_envelope, fit_isoflop
+from course.laws.envelope import fit_envelope
+from course.laws.isoflop import fit_isoflop
 from course.laws.optimal import Allocation, compute_optimal
 from course.laws.published import chinchilla_lbfgs
 from course.laws.result import FORMULAS, Fit, Formula, Optimum
@@ -75,10 +76,11 @@ COLUMNS = {law: columns for law, (_, columns) in _FITTERS.items()}
 def fit(law: str, table: Any, *, bootstrap: Any = 0, seed: int = 0, level: float = 0.95, **options: Any) -> Fit:
     """Fit `law` to the columns of `table` (a data frame, or a dict of columns); other columns are ignored.
 
-    bootstrap: number of resamples for intervals (1,000 is plenty), 0 for none. seed: of starts and resamples. level: the
-    share of an interval. Options of the curves and surfaces: `delta` (where the Huber loss turns into a line), `starts`,
-    `bootstrap_by` ("point", or "seed" to resample whole seeds). Of isoflop: `method`. A column `seed` tells seeds apart,
-    `budget` names the budget of a run for isoflop, and rows whose `diverged` is true are left out, with a warning.
+    bootstrap: number of resamples for intervals (1,000 is plenty), 0 for none. seed: of starts and resamples. level:
+    the share of an interval. Options of curves and surfaces: `delta` (where the Huber loss turns into a line), `starts`,
+    `resample` ("points", "residuals", or "auto" by their number), `bootstrap_by` ("point", or "seed" for whole seeds);
+    of isoflop: `method`, `bootstrap_by`. A column `seed` tells seeds apart, `budget` names the budget of a run for
+    isoflop, and rows whose `diverged` is true are left out, with a warning.
 
     Raises ValueError, one sentence, for an unknown law or option, a missing column, words, missing or non-positive
     numbers, one size only, and fewer points than parameters.

@@ -1,4 +1,4 @@
-"""The best size for a budget, read from runs at equal compute ("isoflop") or from learning curves ("envelope")."""
+"""The best size for a budget, read from runs at equal compute."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from scipy.interpolate import Akima1DInterpolator
 
 from course.laws.columns import labels, listed, match
 from course.laws.fitting import settings
+from course.laws.lines import exp, line_fit, resampled_line, tails
 from course.laws.result import Fit, Optimum
 
-__all__ = ["fit_envelope", "fit_isoflop"]
+__all__ = ["fit_isoflop"]
 
 Array = NDArray[Any]
 NEAR, WITHIN = 5, 4.0
@@ -138,9 +138,9 @@ def fit_isoflop(
     flops, n_params, loss (n,), a row for each run; `budget` (n,) names the budget of each run, else runs whose flops
     differ by less than a quarter share one. The best size is the lowest point of a parabola in log N through the sizes
     within a factor of 4 of the smallest loss, five at least (`method="akima"`: of a spline through all sizes, for losses
-    without noise; its budgets weigh the same).
-    A budget whose smallest loss lies at the edge of its sizes is left out, with a warning. Each budget weighs as its
-    optimum is known. b = 1 - a is the exponent of D_opt = C^b / (6 G).
+    without noise; all budgets then weigh the same). A budget whose smallest loss lies at the edge of its sizes is left
+    out, with a warning. Budgets whose optimum is known less well than the median weigh less. b = 1 - a is the exponent
+    of D_opt = C^b / (6 G).
 
     The bootstrap gives every run a new error: from the seeds at its size where each size has several (whole seeds with
     `bootstrap_by="seed"`), else from the residuals of the parabolas. Intervals are widened by Student's t, and by the
@@ -192,22 +192,24 @@ def fit_isoflop(
         rng = np.random.default_rng(seed)
         noise = _noise(usable, parabolas, seed_of, bootstrap_by, bootstrap, rng)
         draws, _ = optima([one.y + e for one, e in zip(usable, noise, strict=True)])
-        ends = np.nanpercentile(draws, _tails(level), axis=0)
-        samples = _resampled_line(c, best, draws, weight, level)
+        span = np.array([one.sizes[[0, -1]] for one in usable]).T
+        draws = np.clip(draws, 2 * span[0] - span[1], 2 * span[1] - span[0])  # a nearly straight one ends anywhere
+        ends = np.nanpercentile(draws, tails(level), axis=0)
+        samples = resampled_line(c, best, draws, weight, level)
         if seed_of is not None and seed_of.max() == 0:
             warnings.append(
                 "All runs share one seed: the intervals leave out how optima differ from seed to seed, so they are too "
                 "narrow."
             )
     inside = [
-        Optimum(one.flops, _exp(b), _exp(v), _exp(low), _exp(high), len(one.y), edge=False)
+        Optimum(one.flops, exp(b), exp(v), exp(low), exp(high), len(one.y), edge=False)
         for one, b, v, low, high in zip(usable, best, low_loss, *ends, strict=True)
     ]
     at_edge = [
-        Optimum(one.flops, _exp(one.x[one.y.argmin()]), _exp(one.y.min()), np.nan, np.nan, len(one.y), edge=True)
+        Optimum(one.flops, exp(one.x[one.y.argmin()]), exp(one.y.min()), np.nan, np.nan, len(one.y), edge=True)
         for one in edge
     ]
-    return _line_fit("isoflop", c, best, weight, samples, len(columns["loss"]), warnings, level, inside + at_edge)
+    return line_fit("isoflop", c, best, weight, samples, len(columns["loss"]), warnings, level, inside + at_edge)
 
 
 def _usable(found: list[_Budget], method: str) -> tuple[list[_Budget], list[_Budget], list[str]]:
@@ -233,72 +235,6 @@ def _usable(found: list[_Budget], method: str) -> tuple[list[_Budget], list[_Bud
 
 def _parabola_or_akima(one: _Budget, method: str) -> Array:
     return _akima(one, one.y)[0] if method == "akima" else _Parabola.of(one).vertex(one.y)[0]
-
-
-def _exp(value: Any) -> float:
-    return float(np.exp(value))
-
-
-def _tails(level: float) -> list[float]:
-    return [50 * (1 - level), 50 * (1 + level)]
-
-
-def _line(c: Array, best: Array, weight: Array) -> tuple[Array, Array]:
-    """Height at the weighted mean of c, and slope, of the line through best (..., budgets); nan is left out."""
-    w = np.where(np.isfinite(best), weight**2, 0.0)
-    mid = np.average(c, weights=weight**2)
-    y = np.where(np.isfinite(best), best, 0.0)
-    total, first, second = w.sum(-1), (w * (c - mid)).sum(-1), (w * (c - mid) ** 2).sum(-1)
-    flat, cross = (w * y).sum(-1), (w * y * (c - mid)).sum(-1)
-    slope = (total * cross - first * flat) / (total * second - first**2)
-    return (flat - slope * first) / total, slope
-
-
-def _resampled_line(c: Array, best: Array, draws: Array, weight: Array, level: float) -> dict[str, Array]:
-    """G, a, b in each resample, spread as wide as an honest interval needs; "raw" spreads are the resamples' own."""
-    height, slope = _line(c, best, weight)
-    with np.errstate(all="ignore"):
-        heights, slopes = _line(c, draws, weight)
-    good = np.isfinite(slopes) & (np.isfinite(draws).sum(axis=-1) >= 2)
-    heights, slopes = heights[good], slopes[good]
-    mid, freedom = float(np.average(c, weights=weight**2)), max(len(c) - 2, 1)
-    spread = np.maximum(np.nanstd(draws, axis=0), 1e-9)
-    beyond = np.sqrt(np.sum(((best - height - slope * (c - mid)) / spread) ** 2) / freedom)
-    student = stats.t.ppf(0.5 + level / 2, freedom) / stats.norm.ppf(0.5 + level / 2)
-    widen = max(1.0, float(beyond * student))
-    a = slope + widen * (slopes - slopes.mean())
-    at_mid = height + widen * (heights - heights.mean())
-    return {"G": np.exp(np.clip(at_mid - a * mid, -300, 300)), "a": a, "b": 1 - a}
-
-
-def _line_fit(
-    law: str,
-    c: Array,
-    best: Array,
-    weight: Array,
-    samples: dict[str, Array],
-    n_points: int,
-    warnings: list[str],
-    level: float,
-    optima: list[Optimum],
-) -> Fit:
-    height, slope = _line(c, best, weight)
-    start = float(height - slope * np.average(c, weights=weight**2))
-    residuals = best - start - slope * c
-    ends = {name: np.percentile(values, _tails(level)) for name, values in samples.items()}
-    return Fit(
-        law=law,
-        params={"G": float(np.exp(start)), "a": float(slope), "b": float(1 - slope)},
-        objective=float(np.sum((residuals * weight) ** 2)),
-        n_points=n_points,
-        residuals=residuals,
-        interval={name: (float(low), float(high)) for name, (low, high) in ends.items()},
-        standard_error={name: float(np.std(values)) for name, values in samples.items()},
-        warnings=tuple(warnings),
-        level=level,
-        samples=samples,
-        optima=tuple(sorted(optima, key=lambda one: one.flops)),
-    )
 
 
 def _noise(
@@ -345,84 +281,3 @@ def _seed_noise(usable: list[_Budget], seed_of: Array, by: str, draws: int, rng:
             errors[:, at] = off[chosen]
         out.append(errors)
     return out
-
-
-# --- envelope -------------------------------------------------------------------------------------
-
-
-def fit_envelope(
-    flops: ArrayLike,
-    n_params: ArrayLike,
-    loss: ArrayLike,
-    *,
-    curves: Any = None,
-    seeds: Any = None,
-    bootstrap: int = 0,
-    seed: int = 0,
-    level: float = 0.95,
-    notes: tuple[str, ...] = (),
-) -> Fit:
-    """N_opt = G C^a from the lower envelope of learning curves: at each compute, the size whose curve is lowest.
-
-    flops, n_params, loss (n,): points of the curves, one curve a size (and seed; `curves` (n,) names them otherwise).
-    Between its points a curve is straight on log-log axes. Each size that is best somewhere gives one point, the
-    middle of its stretch of the envelope; stretches at either end, which the range of compute or of sizes cuts short,
-    are left out. The bootstrap resamples whole curves. Raises ValueError for values that are not positive and finite, or
-    fewer than two sizes inside the envelope. Source: Hoffmann et al. 2022, approach 1. Lesson 5.4.
-    """
-    settings(bootstrap, level, 1.0, 1)
-    columns = match(flops=flops, n_params=n_params, loss=loss)
-    C, N, L = (np.log(values) for values in columns.values())
-    if curves is not None:
-        named = labels(curves, len(L))
-    else:
-        seed_of = labels(seeds, len(L))
-        named = np.unique(
-            np.column_stack([N, np.zeros_like(N) if seed_of is None else seed_of]), axis=0, return_inverse=True
-        )[1]
-    assert named is not None
-    grid = np.linspace(C.min(), C.max(), 1000)
-    rows = [np.flatnonzero(named.ravel() == k) for k in range(int(named.max()) + 1)]
-    rows = [r[np.argsort(C[r])] for r in rows if len(r) >= 2]
-    if len(rows) < 4:
-        raise ValueError(f"An envelope needs at least four curves of two points or more; got {len(rows)}.")
-    sizes = np.array([N[r].mean() for r in rows])
-    heights = np.array([np.interp(grid, C[r], L[r], left=np.inf, right=np.inf) for r in rows])
-    c, best, low_loss = _stretches(grid, sizes, heights)
-    if len(best) < 2:
-        raise ValueError(
-            f"{len(best)} size between the smallest and the largest has the lowest loss anywhere; the envelope needs two: "
-            "add sizes, or points at more values of flops."
-        )
-    warnings = list(notes)
-    if len(best) < 4:
-        warnings.append(f"The envelope rests on {len(best)} sizes; an exponent that can be trusted needs four.")
-    samples: dict[str, Array] = {}
-    if bootstrap:
-        rng = np.random.default_rng(seed)
-        lines = []
-        for picked in rng.integers(0, len(rows), size=(int(bootstrap), len(rows))):
-            kept = np.unique(picked)
-            cs, bs, _ = _stretches(grid, sizes[kept], heights[kept])
-            if len(bs) >= 2 and np.ptp(cs) > 0:
-                slope, height = np.polyfit(cs - c.mean(), bs, 1)
-                lines.append((height, slope))
-        at_mid, a = np.array(lines).T
-        samples = {"G": np.exp(at_mid - a * c.mean()), "a": a, "b": 1 - a}
-    optima = [
-        Optimum(_exp(x), _exp(n), _exp(v), np.nan, np.nan, len(L), edge=False)
-        for x, n, v in zip(c, best, low_loss, strict=True)
-    ]
-    return _line_fit("envelope", c, best, np.ones(len(c)), samples, len(L), warnings, level, optima)
-
-
-def _stretches(grid: Array, sizes: Array, heights: Array) -> tuple[Array, Array, Array]:
-    """Middle of each inner size's stretch of the envelope, the size, and the loss there; all logarithms."""
-    lowest = heights.min(axis=0)
-    covered = np.flatnonzero(np.isfinite(lowest))
-    won = np.full(len(grid), np.nan)
-    won[covered] = sizes[heights[:, covered].argmin(axis=0)]
-    cut = {won[covered[0]], won[covered[-1]]} | {sizes.min(), sizes.max()}
-    inner = [size for size in np.unique(won[covered]) if size not in cut]
-    middle = [float(grid[won == size].mean()) for size in inner]
-    return np.array(middle), np.array(inner), np.interp(middle, grid[covered], lowest[covered])

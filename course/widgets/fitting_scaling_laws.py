@@ -192,7 +192,7 @@ def draw_porian(steps: Sequence[str], exponents: Mapping[str, Sequence[tuple[flo
             ax, x[2], a[2], name, colour=CYCLE[k], offset=(10, 10) if k else (-10, -14), ha="left" if k else "right"
         )
     ax.set_xticks(range(len(steps)), steps, fontsize=9.5)
-    ax.set(ylabel="exponent a of the best size", xlim=(-0.4, len(steps) - 0.5), ylim=(0.44, 0.95))
+    ax.set(ylabel="exponent a of the best size", xlim=(-0.4, len(steps) - 0.5), ylim=(0.41, 0.95))
     ax.set_title("Five repairs lead from Kaplan's exponent to Chinchilla's")
     return fig
 
