@@ -32,6 +32,8 @@ def _answers(table: str) -> dict:
 
 @pytest.fixture(scope="session")
 def right():
+    import tensorflow  # noqa: F401  (on a busy machine its import inside an answer takes longer than a check allows)
+
     return _answers("RIGHT")
 
 
