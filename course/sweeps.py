@@ -586,18 +586,30 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Start processes in here, and Ctrl-C in the terminal reaches the parent alone, however early it comes."""
-    import signal
+def _interrupts_held() -> Iterator[None]:
+    """Start processes in here: Ctrl-C in the terminal never reaches them, and the parent only when all are started.
 
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    A signal that is blocked in one thread may be taken by another, so this one's handler waits as well: a
+    start that is cut in two leaves a process that waits for its orders and dies with a traceback.
+    """
+    import signal
+    import threading
+
+    blockable = hasattr(signal, "pthread_sigmask")  # not on Windows
+    came: list[int] = []
+    handler = None
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blockable else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _make_all(unit: _Unit) -> int:
@@ -669,7 +681,7 @@ def _in_processes(units: list[_Unit], workers: int, folder: Path, bar: _Progress
     )
     flops = {config.run_id: unit.plan.row(config)["flops"] for unit in units for config in unit.configs}
     try:
-        with _interrupts_blocked():
+        with _interrupts_held():
             waiting = {pool.submit(_make_all, unit) for unit in units}
         while waiting:
             done, waiting = wait(waiting, timeout=0.3, return_when=FIRST_EXCEPTION)

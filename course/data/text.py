@@ -146,7 +146,9 @@ def _sampler(length: int, targets: Callable[[Any], tuple[Any, Any]]) -> Callable
 
         text = train["text"]
         starts = whole_numbers(seed, (batch,), text.shape[0] - length + 1)
-        return targets(tf.cast(tf.gather(text, starts[:, None] + tf.range(length)), tf.int32))
+        # Position by position, then transposed: XLA shares a gather out over the cores by its first axis.
+        windows = tf.transpose(tf.gather(text, tf.range(length)[:, None] + starts))
+        return targets(tf.cast(windows, tf.int32))
 
     return draw
 
