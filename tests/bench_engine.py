@@ -128,7 +128,7 @@ def sweep(name: str) -> dict[str, float]:
             each.append((time.perf_counter() - began) / at_once)
         for (other, _), numbers in steps.items():
             if other == size:
-                stepping += sweeps._steps_executed(plan, numbers) * statistics.median(each)
+                stepping += sweeps.costs.steps_executed(plan, numbers) * statistics.median(each)
     return {"wall": wall, "steps": stepping, "ratio": wall / stepping, "runs": len(plan.runs)}
 
 

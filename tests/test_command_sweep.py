@@ -62,9 +62,9 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(training, "Trainer", Trainer)
     monkeypatch.setattr(training, "train_branches", branches)
-    sweeps._trainer.cache_clear()
+    sweeps.running._trainer.cache_clear()
     yield calls
-    sweeps._trainer.cache_clear()
+    sweeps.running._trainer.cache_clear()
 
 
 def parsed(*args):
@@ -169,6 +169,15 @@ def test_without_a_word_on_workers_there_is_one_a_core(monkeypatch):
     assert command._workers(None) == 4
 
 
+def test_equal_steps_and_several_rates_by_option(capsys, tmp_path, trained):
+    args = ("--task", "letters", "--family", "char_mlp", "--sizes", "4,8", "--steps", "200", "--rates", "0.01,0.02")
+    status, out, _ = run(capsys, *args, "--out", str(tmp_path / "o"))
+    frame = sweeps.load(tmp_path / "o")
+    assert status == 0 and len(frame) == 4 and set(frame["steps"]) == {200}
+    assert frame.groupby("size")["learning_rate"].nunique().eq(2).all()
+    assert "N_opt" not in out and not (tmp_path / "o" / "isoflop.png").exists()
+
+
 # --- what can go wrong ----------------------------------------------------------------------------
 
 
@@ -189,6 +198,8 @@ def test_without_a_word_on_workers_there_is_one_a_core(monkeypatch):
         ((*ORDINARY, "--sizes", ","), "at least one of its sizes"),
         ((*ORDINARY, "--sizes", "0,8"), "size must be a whole number"),
         ((*ORDINARY, "--sizes=-8,8"), "size must be a whole number"),
+        ((*ORDINARY, "--steps", "100"), "budgets or steps, not both"),
+        ((*ORDINARY, "--rates", "0"), "rate must be a positive number"),
         ((*ORDINARY, "--budgets", "0"), "budget .training FLOPs. must be a positive number; got 0.0"),
         ((*ORDINARY, "--budgets=-1e9,1e9"), "must be a positive number; got -1"),
         ((*ORDINARY, "--budgets", "nan"), "must be a positive number"),
@@ -254,7 +265,7 @@ def test_foreign_files_are_named(capsys, tmp_path):
 
 
 def test_ctrl_c_is_one_sentence_with_what_is_kept(capsys, tmp_path, monkeypatch, trained):
-    make, made = sweeps._make, []
+    make, made = sweeps.running._make, []
 
     def interrupted(unit):
         for record in make(unit):
@@ -264,7 +275,7 @@ def test_ctrl_c_is_one_sentence_with_what_is_kept(capsys, tmp_path, monkeypatch,
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweeps, "_make", interrupted)
+        patched.setattr(sweeps.running, "_make", interrupted)
         status, _, err = run(capsys, *ORDINARY, "--out", "mine", "--json")
     assert status == 130
     assert err.strip() == "course: stopped; 2 finished runs are kept in mine. The same command goes on from there."

@@ -65,9 +65,9 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(training, "Trainer", Trainer)
     monkeypatch.setattr(training, "train_branches", branches)
-    sweeps._trainer.cache_clear()
+    sweeps.running._trainer.cache_clear()
     yield calls
-    sweeps._trainer.cache_clear()
+    sweeps.running._trainer.cache_clear()
 
 
 def plan(**changes) -> Plan:
@@ -264,6 +264,22 @@ def test_a_record_says_with_what_it_was_made_and_names_no_place(tmp_path, traine
     assert record["config"]["recipe"]["batch"] == 16 and record["config"]["data_sha256"] == "a" * 64
     text = json.dumps(record)
     assert str(tmp_path) not in text and os.uname().nodename not in text if hasattr(os, "uname") else True
+
+
+def test_equal_steps_give_every_size_as_many_and_a_budget_of_what_they_cost():
+    table = plan(budgets=(), steps=(50, 200)).table()
+    assert len(table) == 6 and set(table["steps"]) == {50, 200}
+    np.testing.assert_allclose(table["budget"], table["flops"], rtol=1e-12)
+
+
+def test_several_rates_are_runs_of_their_own_and_one_compilation_a_size(trained, tmp_path):
+    several = plan(rates=(0.01, 0.02), seeds=(0, 1))
+    frame = sweeps.run(several, tmp_path, progress=False)
+    assert len(frame) == 2 * len(plan(seeds=(0, 1)).runs) == frame["run_id"].nunique()
+    assert frame["learning_rate"].nunique() > plan().table()["learning_rate"].nunique()
+    assert sweeps.running._trainer.cache_info().misses == 3
+    one = plan(recipe=replace(RECIPE, rate=0.02), seeds=(0, 1))
+    assert {config.run_id for config in one.runs} <= set(frame["run_id"])
 
 
 def test_without_a_folder_the_frame_is_all_there_is(trained, tmp_path, monkeypatch):
@@ -543,7 +559,7 @@ def real_plan(text) -> Plan:
 @pytest.fixture(scope="module")
 def undisturbed(text, tmp_path_factory):
     """The table of the real plan, made in this process."""
-    sweeps._trainer.cache_clear()
+    sweeps.running._trainer.cache_clear()
     return sweeps.run(real_plan(text), tmp_path_factory.mktemp("undisturbed"), progress=False)
 
 

@@ -11,8 +11,9 @@ import tiny_tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course import models
+from course import models, training
 from course.data import Task
+from course.machine import import_tensorflow
 from course.training import Recipe, Trainer, learning_rate, train, train_branches
 
 RECIPE = Recipe(batch=16, warmup=5)
@@ -65,6 +66,37 @@ def test_a_run_equals_itself_to_the_last_bit(name, request):
 def test_a_run_does_not_depend_on_what_its_trainer_did_before(letters):
     fresh = Trainer(letters.task, letters.family, letters.size, letters.recipe)
     assert result(train(letters, 40, seed=2)) == result(train(fresh, 40, seed=2))
+
+
+def test_a_trainer_goes_on_with_another_rate_as_a_fresh_one_would(letters):
+    """What a sweep over rates relies on: the rate is no part of the compiled loop."""
+    other = replace(letters.recipe, rate=letters.recipe.rate / 3)
+    fresh = Trainer(letters.task, letters.family, letters.size, other)
+    before, letters.recipe = letters.recipe, other
+    try:
+        assert result(train(letters, 40, seed=2)) == result(train(fresh, 40, seed=2))
+    finally:
+        letters.recipe = before
+
+
+def test_the_loss_is_tensorflows_cross_entropy_and_so_is_its_gradient():
+    tf = import_tensorflow()
+    rng = np.random.default_rng(0)
+    logits = tf.constant(20 * rng.standard_normal((3, 5, 7)), tf.float32)
+    targets = tf.constant(rng.integers(0, 7, (3, 5)), tf.int32)
+    weights = tf.constant(rng.uniform(0.5, 2, (3, 5)), tf.float32)
+    found = []
+    for loss in (
+        training._cross_entropy,
+        lambda z, y: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=z),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            each = loss(logits, targets)
+            total = tf.reduce_sum(each * weights)
+        found.append((each.numpy(), tape.gradient(total, logits).numpy()))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
 
 
 def test_another_seed_is_another_run(letters):

@@ -39,6 +39,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", help="linear, mlp, conv, char_mlp or transformer")
     parser.add_argument("--sizes", metavar="8,16,32", help="values of the size dial")
     parser.add_argument("--budgets", metavar="FLOPS", help="training FLOPs: 1e10,1e11 or LOWEST:HIGHEST:NUMBER")
+    parser.add_argument("--steps", metavar="2000", help="in place of budgets: the same steps for every size")
+    parser.add_argument(
+        "--rates", metavar="0.003,0.01", help="several peak learning rates at size 64, each with all runs"
+    )
     parser.add_argument("--seeds", metavar="3", help="how many seeds, or which: 0,1,2")
     parser.add_argument("--rate", type=float, help="peak learning rate at size 64")
     parser.add_argument("--batch", type=int, help="samples a step")
@@ -101,6 +105,12 @@ def _plan(args: argparse.Namespace) -> Plan:
         changes["sizes"] = _numbers("sizes", args.sizes, int)
     if args.budgets:
         changes["budgets"] = _budgets(args.budgets)
+    if args.steps:
+        changes["steps"] = _numbers("steps", args.steps, int)
+        if args.preset and not args.budgets:
+            changes["budgets"] = ()
+    if args.rates:
+        changes["rates"] = _numbers("rates", args.rates, float)
     if args.seeds:
         seeds = _numbers("seeds", args.seeds, int)
         changes["seeds"] = seeds if "," in args.seeds else tuple(range(seeds[0])) if seeds else ()
@@ -113,9 +123,11 @@ def _plan(args: argparse.Namespace) -> Plan:
         plan: Plan | None = sweeps.preset(args.preset)
     else:
         missing = [name for name in ("task", "family", "sizes", "budgets") if not getattr(args, name)]
+        if args.steps and "budgets" in missing:
+            missing.remove("budgets")
         if missing:
             raise ValueError(
-                f"A sweep needs a preset (`course sweep --list`) or all of --task, --family, --sizes and --budgets; "
+                f"A sweep needs a preset (`course sweep --list`) or all of --task, --family, --sizes and --budgets (or --steps); "
                 f"missing: {', '.join('--' + name for name in missing)}."
             )
         changes |= {"task": args.task, "family": args.family}
@@ -149,10 +161,16 @@ def _list() -> int:
 
 def _show(plan: Plan) -> None:
     table = plan.table()
-    print(f"{plan.family} on {plan.task}, {len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}; steps of each run:")
-    steps = table[table["seed"] == plan.seeds[0]].pivot_table("steps", ["size", "n_params"], "budget")
-    heads = "".join(f"{budget:>10.2g}" for budget in steps.columns)
-    print(f"{'size':>8}{'parameters':>12} |{heads}  FLOPs")
+    rates = f", {len(plan.rates)} rates" if plan.rates else ""
+    print(
+        f"{plan.family} on {plan.task}, {len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}{rates}; steps of each run:"
+    )
+    by = "steps" if plan.steps else "budget"
+    steps = (
+        table.drop_duplicates(["size", by]).assign(taken=table["steps"]).pivot_table("taken", ["size", "n_params"], by)
+    )
+    heads = "".join(f"{column:>10,.0f}" if plan.steps else f"{column:>10.2g}" for column in steps.columns)
+    print(f"{'size':>8}{'parameters':>12} |{heads}  {'steps' if plan.steps else 'FLOPs'}")
     for (size, n_params), row in steps.iterrows():
         print(f"{size:>8}{n_params:>12,} |" + "".join(f"{'-' if n != n else f'{n:,.0f}':>10}" for n in row))
 
@@ -205,10 +223,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"\ncourse: stopped; {kept} kept in {out}. The same command goes on from there.", file=sys.stderr)
         return 130
     law, why = None, ""
-    try:
-        law = _law(frame)
-    except ValueError as error:
-        why = str(error)
+    if plan.budgets:  # equal steps are no equal budgets
+        try:
+            law = _law(frame)
+        except ValueError as error:
+            why = str(error)
     try:
         frame.to_csv(out / "runs.csv", index=False)
         figure = None if args.no_figure or law is None else _figure(frame, law, out)
@@ -237,9 +256,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"Left alone, because they are no records: {', '.join(frame.attrs['skipped'][:5])}.")
     if figure:
         print(f"IsoFLOP curves: {figure}")
-    if law is None:
+    if why:
         print(why)
-    else:
+    elif law:
         print(
             f"Compute-optimal size: N_opt ~ C^{law.params['a']:.2f}. `course fit --law isoflop` says how sure that is."
         )

@@ -1,0 +1,34 @@
+"""Many runs: plan them, see what they cost, run, stop, resume, and read the table of what came out.
+
+A `Plan` is sizes x budgets x seeds of one family on one task. `plan.table()` lists its runs and
+`cost` predicts their FLOPs and seconds on this machine before anything runs; `run` makes them and
+returns a pandas frame, one row a run. Each finished run is one small JSON file in `OUT/runs`, named by
+the hash of its configuration and put there in one step, so that nothing finished is lost: the same
+call goes on where a stopped one ended, and two machines can fill one folder. `load` reads a folder,
+`reference` a sweep that came with the package. Lesson 5.3 uses all of it.
+"""
+
+from course.sweeps.costs import Cost, cost
+from course.sweeps.plan import Plan, RunConfig, isoflop_budgets
+from course.sweeps.presets import PRESETS, preset, standard_recipe
+from course.sweeps.recorded import record, reference, references
+from course.sweeps.records import cores, load
+from course.sweeps.running import SweepStoppedError, run
+
+__all__ = [
+    "PRESETS",
+    "Cost",
+    "Plan",
+    "RunConfig",
+    "SweepStoppedError",
+    "cores",
+    "cost",
+    "isoflop_budgets",
+    "load",
+    "preset",
+    "record",
+    "reference",
+    "references",
+    "run",
+    "standard_recipe",
+]

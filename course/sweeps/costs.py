@@ -1,0 +1,67 @@
+"""What a plan will take: FLOPs, counted, and seconds on this machine, predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from course.sweeps.plan import Plan
+
+__all__ = ["Cost", "cost", "steps_executed"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a plan will take: runs, FLOPs that it executes (branches share a stable phase), and seconds here."""
+
+    runs: int
+    flops: float
+    seconds: float
+    rate: float
+
+    def __str__(self) -> str:
+        from course.machine import duration
+
+        return (
+            f"{self.runs} runs, {self.flops:.2g} FLOPs, about {duration(self.seconds)} at {self.rate / 1e9:.0f} GFLOP/s"
+        )
+
+
+def steps_executed(plan: Plan, steps: Sequence[int]) -> float:
+    """Steps that a trajectory takes for runs of these many steps."""
+    if plan.recipe.schedule == "cosine":
+        return sum(steps)
+    if plan.recipe.schedule == "constant":
+        return max(steps)
+    return (1 - plan.recipe.cooldown) * max(steps) + plan.recipe.cooldown * sum(steps)
+
+
+# Seconds, on the machine whose figures the course quotes: to compile a size, and a step's overhead.
+_COMPILE = {"transformer": 2.2}
+_OVERHEAD = {"transformer": 0.6e-3}
+_EFFICIENCY = {"transformer": 0.5, "char_mlp": 0.65}
+
+
+def cost(plan: Plan, workers: int = 1, rate: float | None = None) -> Cost:
+    """Predict what a plan takes on this machine; `rate` in FLOP/s is measured when not given (half a second).
+
+    Seconds are right within a factor of about two: they count compilation, an overhead a step, and
+    FLOPs at the share of the matrix-product rate that the family reaches.
+    """
+    if rate is None:
+        from course.machine import matrix_product_rate
+
+        rate = matrix_product_rate(512, seconds=0.3).median * 1e9
+    flops = seconds = 0.0
+    trajectories: dict[tuple[int, int, float], list[int]] = {}
+    for config in plan.runs:
+        trajectories.setdefault((config.size, config.seed, config.recipe.rate), []).append(config.steps)
+    for (size, *_), steps in trajectories.items():
+        executed = steps_executed(plan, steps)
+        step_flops = plan.counts(size).training_flops_per_token * plan.tokens_per_step
+        flops += executed * step_flops
+        seconds += executed * (
+            _OVERHEAD.get(plan.family, 0.1e-3) + step_flops / (_EFFICIENCY.get(plan.family, 0.5) * rate)
+        )
+    compiled = len({size for size, *_ in trajectories}) * _COMPILE.get(plan.family, 1.0)
+    return Cost(len(plan.runs), flops, (seconds + compiled) / workers, rate)

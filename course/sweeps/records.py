@@ -1,0 +1,108 @@
+"""Records of finished runs: one small JSON file each, put in its place in one step, and read as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "FORMAT", "UNFINISHED", "cores", "load", "provenance", "read", "write"]
+
+FORMAT = 1
+UNFINISHED = ".run-"
+COLUMNS = (
+    *("run_id", "task", "family", "size", "seed", "n_params", "n_params_body", "tokens", "steps", "batch", "flops"),
+    *("budget", "learning_rate", "loss", "train_loss", "diverged", "seconds", "data_sha256"),
+)
+
+
+def provenance() -> dict[str, Any]:
+    """Where and with what a run was made: versions, device, threads. No name of a machine, user or folder."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
+    return {
+        "course": metadata.version("scaling-laws-course"),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": metadata.version("keras"),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "cores": cores(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or "all",
+    }
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def write(folder: Path, record: dict[str, Any]) -> None:
+    """Put a record into the folder in one step: a reader, or a crash, sees all of it or nothing."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=UNFINISHED, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, folder / f"{record['run_id']}.json")
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A record, or None for a file that is not one."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        good = record["format"] == FORMAT and record["run_id"] == record["row"]["run_id"] == path.stem
+        complete = set(COLUMNS) <= set(record["row"]) and isinstance(record["provenance"], dict)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record if good and complete else None
+
+
+def load(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """The finished runs of a sweep's folder, one row a run; `frame.attrs["skipped"]` names files that are none.
+
+    Columns: run_id, task, family, size, seed, n_params, n_params_body, tokens, steps, batch, flops
+    (training, counted exactly), budget (FLOPs), learning_rate (peak), loss (validation, nats or
+    squared units; NaN where the run diverged), train_loss, diverged, seconds, data_sha256, and the
+    versions and device. Raises ValueError when there is no finished run.
+    """
+    import pandas as pd
+
+    path = Path(folder)
+    runs = path / "runs" if (path / "runs").is_dir() else path
+    if not runs.is_dir():
+        raise ValueError(f"There is no sweep in {str(folder)!r}: give the folder that `course sweep --out` wrote.")
+    rows, skipped = [], []
+    for file in sorted(runs.glob("*.json")):
+        record = read(file)
+        if record is None:
+            skipped.append(file.name)
+        else:
+            rows.append(_as_row(record))
+    if not rows:
+        extra = f" ({len(skipped)} other files are there)" if skipped else ""
+        raise ValueError(f"No finished run lies in {str(folder)!r}{extra}: run the sweep first.")
+    frame = pd.DataFrame(rows).sort_values(["family", "size", "seed", "budget"], ignore_index=True)
+    frame.attrs["skipped"] = skipped
+    return frame
+
+
+def _as_row(record: dict[str, Any]) -> dict[str, Any]:
+    row = {**record["row"], **record["provenance"]}
+    row["loss"] = math.nan if row["loss"] is None else row["loss"]
+    row["train_loss"] = math.nan if row["train_loss"] is None else row["train_loss"]
+    return row
