@@ -19,9 +19,13 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 
 def positive(name: str, value: float) -> float:
     """`value` as a float, when it is finite and above 0, else a ValueError."""
-    if not (np.isfinite(value) and value > 0):
+    try:
+        number = np.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be a positive number; got {value!r}.")
-    return float(value)
+    return number
 
 
 def finite(name: str, value: ArrayLike) -> NDArray[np.float64]:

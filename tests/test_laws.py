@@ -566,3 +566,10 @@ def test_every_law_can_be_fitted_by_name():
         found = laws.fit(law, table)
         assert set(FORMULAS[found.law].names) <= set(found.params)
         assert np.isfinite(found.residuals).all()
+
+
+def test_the_interval_score_is_least_for_the_true_quantiles():
+    values = np.random.default_rng(0).standard_normal(20_000)
+    scores = {width: laws.interval_score(-width, width, values).mean() for width in (1.0, 1.5, 1.96, 2.5, 4.0)}
+    assert min(scores, key=scores.get) == 1.96
+    assert laws.interval_score(1.0, 2.0, 1.5) == 1.0 and laws.interval_score(1.0, 2.0, 2.1, 0.9) == pytest.approx(3.0)

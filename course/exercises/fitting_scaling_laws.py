@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, special
 
 from course.exercises.specification import Case, Exercise, Mistake
+from course.laws import interval_score
 
 # --- 5.4.1 the surface ----------------------------------------------------------------------------
 
@@ -582,16 +583,6 @@ _BOOTSTRAP_MISTAKES = (
 )
 
 # --- 5.4.7 scoring an interval --------------------------------------------------------------------
-
-
-def interval_score(low: Any, high: Any, measured: Any, level: float = 0.95) -> Any:
-    """Width plus 2 / (1 - level) times the distance by which `measured` lies outside; small is good.
-
-    Arrays of one shape, or numbers. Gneiting and Raftery (2007), section 6.2.
-    """
-    low, high, measured = (np.asarray(v, dtype=float) for v in (low, high, measured))
-    outside = np.maximum(low - measured, 0) + np.maximum(measured - high, 0)
-    return high - low + 2 / (1 - level) * outside
 
 
 def _score_cases(rng: np.random.Generator) -> list[Case]:

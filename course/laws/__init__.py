@@ -30,6 +30,7 @@ from course.laws.isoflop import fit_isoflop
 from course.laws.optimal import Allocation, compute_optimal
 from course.laws.published import chinchilla_lbfgs
 from course.laws.result import FORMULAS, Fit, Formula, Optimum
+from course.laws.scores import interval_score
 from course.laws.surfaces import fit_chinchilla, fit_kaplan
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "fit_kaplan",
     "fit_power",
     "fit_power_floor",
+    "interval_score",
 ]
 
 _CURVE, _SURFACE, _BUDGET = ("x", "y"), ("n_params", "tokens", "loss"), ("flops", "n_params", "loss")

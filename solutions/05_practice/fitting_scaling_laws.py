@@ -742,7 +742,7 @@ check("5.4.7", score)
 # %%
 from dataclasses import replace
 
-from course.exercises.fitting_scaling_laws import interval_score
+from course.laws import interval_score
 
 plan = replace(sweeps.preset("characters-quick"), sizes=(128, 192, 256, 320, 384, 512), budgets=(5e12,), seeds=(0,))
 table = plan.table()
