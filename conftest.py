@@ -16,3 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _published = Path(__file__).resolve().parent.parent / "shared" / "data"
 if _published.is_dir():
     os.environ.setdefault("COURSE_DATA", str(_published))
+
+# How long an example takes says nothing here: the first one may import TensorFlow.
+try:
+    import hypothesis
+except ImportError:  # the notebooks alone can be run without the test tools
+    pass
+else:
+    hypothesis.settings.register_profile("course", hypothesis.settings(), deadline=None)
+    hypothesis.settings.load_profile("course")

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course import classifier
@@ -189,7 +189,6 @@ def test_the_article_s_case():
     assert classifier.log10_probability_at_least(8000, 10_000) < -800
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000))
 def test_the_interval_of_guessing_holds_its_level(n):
     low, high = classifier.coin_flip_interval(n)

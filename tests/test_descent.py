@@ -133,7 +133,7 @@ def test_keras_takes_the_same_steps():
 # --- how far --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(low=st.floats(0.01, 1), ratio=st.floats(1, 100), share=st.floats(0.05, 2.0), degrees=st.floats(0, 90))
 def test_stable_below_the_limit_and_only_there(low, ratio, share, degrees):
     if 0.98 < share < 1.02:
@@ -168,7 +168,7 @@ def test_hessians_are_derivatives_of_gradients():
         assert np.allclose(np.column_stack(columns), hessian, atol=1e-8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.floats(0, 5))
 def test_logistic_curvature_is_at_most_a_quarter_of_least_squares(seed, size):
     rng = np.random.default_rng(seed)
@@ -240,7 +240,7 @@ def test_worst_case_is_what_descent_does():
 # --- power laws in time ---------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(1.1, 4), st.floats(0.3, 3), st.floats(0.05, 1.9))
 def test_sum_over_modes_is_what_descent_does(a, b, step):
     curvatures, errors = descent.power_law_modes(20, a, b)

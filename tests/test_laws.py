@@ -63,7 +63,7 @@ def epoch(epoch_all):
 # --- exact data -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(E=number(0.2, 3), at_n=number(0.05, 2), at_d=number(0.05, 2), alpha=number(0.15, 0.9), beta=number(0.15, 0.9))
 def test_chinchilla_recovers_any_surface_without_noise(E, at_n, at_d, alpha, beta):
     n, d = grid()
@@ -75,7 +75,7 @@ def test_chinchilla_recovers_any_surface_without_noise(E, at_n, at_d, alpha, bet
     assert found.params["a"] + found.params["b"] == pytest.approx(1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(ratio=number(0.5, 2), alpha_D=number(0.05, 0.3), size=number(0.3, 3), data=number(0.3, 3))
 def test_kaplan_recovers_any_surface_without_noise(ratio, alpha_D, size, data):
     n, d = grid()
@@ -84,7 +84,7 @@ def test_kaplan_recovers_any_surface_without_noise(ratio, alpha_D, size, data):
     assert found.params == pytest.approx(true, rel=1e-4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(E=number(0, 1), A=number(0.5, 50), alpha=number(0.1, 1.2))
 def test_power_laws_are_recovered_with_and_without_floor(E, A, alpha):
     x = np.logspace(2, 5, 10)
@@ -148,7 +148,7 @@ def test_starts_with_given_exponents_have_the_best_non_negative_coefficients():
 # --- what must not matter -------------------------------------------------------------------------
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(scale=number(1e-4, 1e4), seed=st.integers(0, 5))
 def test_units_rows_and_copies_do_not_matter(scale, seed):
     n, d = grid()
@@ -372,7 +372,7 @@ def both_surfaces():
     return laws.fit_chinchilla(n, d, surface(n, d), starts=8), laws.fit_kaplan(n, d, surface(n, d), starts=8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(flops=number(1e10, 1e25), k=number(2, 8))
 def test_the_compute_optimal_split_is_a_minimum(both_surfaces, flops, k):
     for law in both_surfaces:

@@ -66,7 +66,7 @@ def test_population_loss_agrees_with_a_large_test_set():
         assert abs(sample.mean() - exact) < 4 * sample.std() / np.sqrt(len(y))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-3, 3), min_size=3, max_size=3), st.lists(st.floats(-3, 3), min_size=3, max_size=3))
 def test_excess_is_never_negative_and_zero_only_at_the_truth(true, fitted):
     assert float(linear.excess_loss(true, true)) == pytest.approx(0, abs=1e-12)
@@ -186,7 +186,7 @@ def test_samples_needed_is_the_smallest_n():
         assert n == d + 2 or linear.predicted_excess(n - 1, d, "least squares", sigma) > excess
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0.05, 3), st.floats(0.01, 50), st.floats(0, 5), st.floats(1.5, 10))
 def test_exponent_from_three_recovers_any_law(a, A, floor, ratio):
     law = floor + A * (10 * ratio ** np.arange(3)) ** -a

@@ -302,7 +302,7 @@ def test_fewer_samples_are_the_first_ones():
     assert set(np.unique(drawn(few, 400)[0].reshape(400, -1), axis=0).shape) == {10, 64}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 2500), st.integers(0, 3))
 def test_more_signals_begin_with_the_fewer(number, seed):
     x, y = images.mnist1d(number, seed)
@@ -356,7 +356,7 @@ def cross_entropy(logits, y, weights):
     return -(weights * log_p[np.arange(len(y)), y]).sum()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 12), st.floats(0, 3), st.integers(0, 10**6))
 def test_least_squares_validation_is_the_expected_loss_of_any_linear_model(d, sigma, seed):
     found = task("least-squares", d=d, sigma=sigma)
@@ -412,7 +412,7 @@ def test_logistic_batches_have_the_probabilities_they_should():
         assert abs((y - p)[here].sum()) < 4 * np.sqrt((p * (1 - p))[here].sum())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 8), st.integers(0, 100))
 def test_the_smooth_function_has_mean_0_and_variance_1(d, seed):
     omega, phase, amplitude, mean = synthetic_tasks._sines(d, 64, 1.5, seed)

@@ -142,7 +142,7 @@ def test_a_branch_equals_the_run_made_alone(schedule, optimizer):
         assert train(trainer, outcome.steps, seed=3).loss == outcome.loss
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(budgets=st.lists(st.integers(1, 60), min_size=1, max_size=4), seed=st.integers(0, 2**31 - 1))
 def test_branches_equal_runs_made_alone_whatever_the_budgets(letters, budgets, seed):
     for outcome in train_branches(letters, budgets, seed):
