@@ -811,8 +811,8 @@ for C, name in ((0.1, "ten times the penalty"), (1, "as above"), (10, "a tenth o
 # A power law over almost one decade, and two cautions with it. The last point lies above both lines: four
 # points on a straight line did not promise the sixth. And an exponent has an interval, and belongs to a
 # recipe: these fits carry a small penalty on large weights (scikit-learn's default), and the exponent of the
-# loss shifts when that penalty alone is made ten times as large. What an exponent means, how far a line may be
-# extended, and what a floor does to it is the business of the next chapters. What it takes to ask the question
+# loss shifts when that penalty alone is made ten times as large. What an exponent means is in lesson 1.1; how far a
+# line may be extended, and what a floor does to it, is the business of lesson 5.4. What it takes to ask the question
 # is already here: several sizes, several repeats of each, data held out, and an interval on each point.
 #
 # ## 10 Open: where might 80 % have come from?

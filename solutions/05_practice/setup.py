@@ -101,8 +101,8 @@ check("5.1.1", third_try, record=False)
 # `record=False` keeps these three out of your progress. Under each box there are **hints**, folded one inside the
 # other; try for a few minutes before you open one.
 #
-# Now it is your turn. In the students' edition the answer cell has a line `raise NotImplementedError("Write this.")`:
-# put your own code in its place, run the cell, then run the check.
+# Now it is your turn. Where the answer cell below says `raise NotImplementedError("Write this.")`, put your own code in
+# its place, run the cell, then run the check. (The answered edition has an answer there already.)
 
 # %% [markdown] exercise="5.1.1"
 # Write a function that returns how many FLOPs the product of an $m \times k$ and a $k \times n$ matrix takes. Count a
