@@ -45,6 +45,7 @@ LESSONS = (
         title="What a law of scale is",
         question="What is a law of scale, and what can it promise?",
         minutes=75,
+        tensorflow=False,
     ),
     Lesson(
         number="2.1",
