@@ -85,7 +85,7 @@ LESSONS = (
         name="allocating_compute",
         title="Allocating compute",
         question="What limits a machine, and how is a budget spent well?",
-        minutes=80,
+        minutes=100,
     ),
     Lesson(
         number="3.4",

@@ -10,20 +10,24 @@ predicted value), shape (batch, outputs), and for sequences (batch, length, outp
 |---------------|-------------------|-----------------------------------------------------------------------|
 | `linear`      | features it sees  | evenly spaced among the inputs, one weight each, a bias                |
 | `mlp`         | hidden width      | two hidden layers, ReLU                                               |
+| `mlp_1`, `mlp_4`, `mlp_8`, `mlp_16` | hidden width | `mlp` with so many hidden layers                     |
+| `mlp_4_residual`, `mlp_8_residual`, `mlp_16_residual` | hidden width | the same, each layer added to what it got |
+| `mlp_mup`     | hidden width      | `mlp` in maximal-update parameterisation, the same model at width 64  |
 | `conv`        | first channels    | three 3-wide convolutions, size, 2 size, 2 size channels, strides 1, 2, 2 |
 | `char_mlp`    | hidden width      | embedding of size / 4, joined over the window, one hidden layer, ReLU |
 | `transformer` | d_model           | two blocks, four heads, feed-forward 4 size, ALiBi positions           |
 | `transformer_absolute` | d_model  | the same with learned absolute positions in place of ALiBi             |
 
 The number of heads stays at four because ALiBi's slopes depend on it: heads that grow with the width
-change how the model sees positions from one size to the next, and the curve bends (lesson 5.3).
+change how the model sees positions from one size to the next, and the curve bends (lesson 5.3). How a model
+should change when it grows, in depth and in width, is lesson 3.1's subject.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from course.inputs import whole
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAMILIES",
+    "MUP_BASE_WIDTH",
     "CharMLPShape",
     "ConvShape",
     "Family",
@@ -58,12 +63,24 @@ class LinearShape:
 
 @dataclass(frozen=True)
 class MLPShape:
-    """`inputs` numbers, `layers` hidden layers of `width` units with biases, `outputs` logits."""
+    """`inputs` numbers, `layers` hidden layers of `width` units with biases, `outputs` logits.
+
+    With z the numbers before a layer's ReLU, a layer gives z = W relu(z_before) + b; where `residual`,
+    z = z_before + (W relu(z_before) + b) / sqrt(layers - 1). `base_width` is 0 for the standard
+    parameterisation; otherwise the maximal-update one, which is the standard model at that width.
+    """
 
     inputs: int
     width: int
     layers: int
     outputs: int
+    residual: bool = False
+    base_width: int = 0
+
+    @property
+    def multiplier(self) -> float:
+        """What the hidden-to-hidden matrices and the head are multiplied by: base_width / width, or 1."""
+        return self.base_width / self.width if self.base_width else 1.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +144,18 @@ def _mlp_shape(size: int, task: Task) -> MLPShape:
     return MLPShape(math.prod(task.inputs), size, 2, task.outputs)
 
 
+MUP_BASE_WIDTH = 64
+"""Width at which `mlp_mup` and `mlp` are the same model: where its learning rate is tuned."""
+
+
+def _mup_shape(size: int, task: Task) -> MLPShape:
+    return replace(_mlp_shape(size, task), base_width=MUP_BASE_WIDTH)
+
+
+def _deep_shape(layers: int, residual: bool) -> Callable[[int, Task], MLPShape]:
+    return lambda size, task: replace(_mlp_shape(size, task), layers=layers, residual=residual)
+
+
 def _conv_shape(size: int, task: Task) -> ConvShape:
     space, channels = (task.inputs[:-1], task.inputs[-1]) if len(task.inputs) > 1 else (task.inputs, 1)
     return ConvShape(space, channels, (size, 2 * size, 2 * size), (1, 2, 2), task.outputs)
@@ -173,11 +202,34 @@ def _mlp(shape: MLPShape, task: Task, seed: int) -> Any:
     return keras.Model(inputs, _head(shape.outputs, seed + 90)(x))
 
 
-def _head(outputs: int, seed: int, use_bias: bool = True) -> Any:
+def _grown_mlp(shape: MLPShape, task: Task, seed: int) -> Any:
+    """`_mlp` with skip connections, or in maximal-update parameterisation (Yang et al. 2022, table 8), or as it is.
+
+    A matrix with a multiplier m is x @ (m w), where w is drawn 1/m times as large: the model starts from the
+    same numbers, and a step of Adam, which moves each w by about the rate, moves the matrix m times as far.
+    """
+    import keras
+
+    def dense(x: Any, multiplier: float, name: str, draw: int) -> Any:
+        initial = keras.initializers.VarianceScaling(2 / multiplier**2, "fan_in", "truncated_normal", seed=seed + draw)
+        x = x if multiplier == 1 else x * multiplier
+        return keras.layers.Dense(shape.width, kernel_initializer=initial, name=name)(x)
+
+    inputs = keras.Input(task.inputs)
+    z = dense(keras.layers.Reshape((shape.inputs,))(inputs), 1.0, "hidden_0", 0)
+    for layer in range(1, shape.layers):
+        step = dense(keras.ops.relu(z), shape.multiplier, f"hidden_{layer}", layer)
+        z = z + step * (shape.layers - 1) ** -0.5 if shape.residual else step
+    # The head starts at 0.1 base_width^(1/2) / width in place of 0.1 / width^(1/2): smaller the wider, as in table 8.
+    head = _head(shape.outputs, seed + 90, scale=0.01 / shape.multiplier)
+    return keras.Model(inputs, head(keras.ops.relu(z) * shape.multiplier))
+
+
+def _head(outputs: int, seed: int, use_bias: bool = True, scale: float = 0.01) -> Any:
     import keras
 
     initial = keras.initializers.VarianceScaling(
-        0.01, "fan_in", "truncated_normal", seed=seed
+        scale, "fan_in", "truncated_normal", seed=seed
     )  # starts near log(outputs)
     return keras.layers.Dense(outputs, use_bias=use_bias, kernel_initializer=initial, name="head")
 
@@ -347,6 +399,9 @@ FAMILIES = {
         Family("char_mlp", "hidden width", "tokens", _char_mlp_shape, _char_mlp),
         Family("transformer", "d_model", "tokens", _transformer_shape, _transformer),
         Family("transformer_absolute", "d_model", "tokens", _absolute_shape, _transformer),
+        Family("mlp_mup", "hidden width", "numbers", _mup_shape, _grown_mlp),
+        *(Family(f"mlp_{n}", "hidden width", "numbers", _deep_shape(n, False), _grown_mlp) for n in (1, 4, 8, 16)),
+        *(Family(f"mlp_{n}_residual", "hidden width", "numbers", _deep_shape(n, True), _grown_mlp) for n in (4, 8, 16)),
     )
 }
 

@@ -494,7 +494,7 @@ def test_figures_show_the_runs_the_law_and_the_prediction():
     left, right = figure.axes
     assert left.get_xlabel() == right.get_xlabel() == "samples"
     assert left.get_xlim()[1] > 1e8
-    assert "floor" in left.get_title()
+    assert "floor" in (left.get_title(loc="left") or left.get_title())
     words = [text.get_text().strip() for text in left.texts]
     assert "beyond the runs" in words
     assert any(word.startswith("floor 0.4") for word in words)

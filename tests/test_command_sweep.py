@@ -315,10 +315,17 @@ def real(text, out, workers, budgets):
 
 
 def started(args):
-    """The command in a process group of its own, as a terminal starts it."""
+    """The command in a process group of its own, as a terminal starts it.
+
+    Tests that run in the background may have been told to ignore Ctrl-C, and a child inherits that.
+    """
     command_line = [sys.executable, "-m", "course", "sweep", *args]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command_line, **pipes, text=True, start_new_session=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command_line, **pipes, text=True, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def interrupt_when(process, condition):

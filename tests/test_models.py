@@ -22,7 +22,11 @@ FITS = {
     "char_mlp": TOKENS,
     "transformer": SEQUENCE,
     "transformer_absolute": SEQUENCE,
+    "mlp_mup": NUMBERS,
+    **{f"mlp_{layers}": NUMBERS for layers in (1, 4, 8, 16)},
+    **{f"mlp_{layers}_residual": NUMBERS for layers in (4, 8, 16)},
 }
+GROWN = [family for family in FITS if family.startswith("mlp_")]
 SEQUENCES = ("transformer", "transformer_absolute")
 
 
@@ -214,6 +218,95 @@ def test_a_longer_context_leaves_the_outputs_of_the_shorter_one_as_they_are():
     assert np.allclose(a, b[:, :6], atol=1e-5)
 
 
+# --- MLPs that grow in depth, or in maximal-update parameterisation -------------------------------
+
+
+def _pre_activations(model, x):
+    """The numbers before each ReLU, from the layers' own weights: every layer a plain matrix product."""
+    dense = [layer for layer in model.layers if layer.name.startswith("hidden")]
+    return [np.asarray(layer.kernel) for layer in dense], [np.asarray(layer.bias) for layer in dense]
+
+
+def _with_biases(model, seed=5):
+    rng = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        if len(variable.shape) == 1:
+            variable.assign(0.3 * rng.normal(size=variable.shape))
+    return model
+
+
+@pytest.mark.parametrize("family", GROWN)
+def test_a_grown_mlp_computes_what_its_shape_says(family):
+    described = models.shape(family, 12, NUMBERS)
+    model = _with_biases(models.build(family, 12, NUMBERS, seed=2))
+    x = sample(NUMBERS).reshape(3, -1).astype(float)
+    kernels, biases = _pre_activations(model, x)
+    assert len(kernels) == described.layers
+    z = x @ kernels[0] + biases[0]
+    for kernel, bias in zip(kernels[1:], biases[1:], strict=True):
+        step = np.maximum(z, 0) @ (described.multiplier * kernel) + bias
+        z = z + step / np.sqrt(described.layers - 1) if described.residual else step
+    head = model.get_layer("head")
+    expected = np.maximum(z, 0) @ (described.multiplier * np.asarray(head.kernel)) + np.asarray(head.bias)
+    assert np.allclose(outputs(model, sample(NUMBERS)), expected, atol=1e-4)
+
+
+def test_the_dial_of_depth_is_in_the_name_and_two_layers_are_the_standard_mlp():
+    for layers in (1, 4, 8, 16):
+        assert models.shape(f"mlp_{layers}", 8, NUMBERS).layers == layers
+    for layers in (4, 8, 16):
+        plain, residual = (models.shape(f"mlp_{layers}{end}", 8, NUMBERS) for end in ("", "_residual"))
+        assert (residual.layers, residual.residual, plain.residual) == (layers, True, False)
+        assert counting.count_shape(plain) == counting.count_shape(residual), "a skip connection has no parameters"
+    assert models.shape("mlp", 8, NUMBERS).layers == models.shape("mlp_mup", 8, NUMBERS).layers == 2
+
+
+def test_at_the_base_width_both_parameterisations_are_the_same_model():
+    width = models.MUP_BASE_WIDTH
+    standard, mup = (models.build(family, width, NUMBERS, seed=7) for family in ("mlp", "mlp_mup"))
+    assert all(np.array_equal(a, b) for a, b in zip(weights(standard), weights(mup), strict=True))
+    x = sample(NUMBERS, 16)
+    assert np.array_equal(outputs(standard, x), outputs(mup, x))
+
+
+@pytest.mark.parametrize("width", [16, 256, 512])
+def test_the_matrices_start_as_large_as_the_maximal_update_rule_says(width):
+    from course.parameterisation import mup
+
+    rule = mup(width, models.MUP_BASE_WIDTH, inputs=36)
+    model = models.build("mlp_mup", width, NUMBERS, seed=1)
+    described = models.shape("mlp_mup", width, NUMBERS)
+    for name, role in (("hidden_0", "input"), ("hidden_1", "hidden"), ("head", "head")):
+        kernel = np.asarray(model.get_layer(name).kernel)
+        assert kernel.std() == pytest.approx(rule[role].std, rel=5 / np.sqrt(kernel.size))
+    assert described.multiplier == rule["hidden"].multiplier == rule["head"].multiplier
+    standard = models.build("mlp", width, NUMBERS, seed=1)
+    assert np.allclose(
+        described.multiplier * np.asarray(model.get_layer("hidden_1").kernel),
+        np.asarray(standard.get_layer("hidden_1").kernel),
+        rtol=1e-5,
+    ), "the hidden matrix itself starts as in the standard parameterisation"
+
+
+def test_a_step_of_adam_moves_the_hidden_matrix_by_the_multiplier_times_the_rate():
+    import keras
+    import tensorflow as tf
+
+    for width in (64, 256):
+        model = models.build("mlp_mup", width, NUMBERS, seed=0)
+        adam = keras.optimizers.Adam(0.01, epsilon=1e-12)
+        x, y = sample(NUMBERS, 64), np.arange(64) % NUMBERS.outputs
+        before = weights(model)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=model(x)))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        adam.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        names = [variable.path for variable in model.trainable_variables]
+        hidden = next(i for i, name in enumerate(names) if "hidden_1/kernel" in name)
+        moved = np.abs(weights(model)[hidden] - before[hidden])
+        assert np.median(moved) == pytest.approx(0.01, rel=1e-3), "each w by the rate, whatever its gradient's scale"
+
+
 # --- refusals -------------------------------------------------------------------------------------
 
 
@@ -230,10 +323,10 @@ def test_a_size_that_is_no_whole_number_is_refused(make, size):
     [
         ("tranformer", SEQUENCE, ("'tranformer'", *models.FAMILIES)),
         ("mlp", TOKENS, ("'mlp'", "'letters'", "choose char_mlp.")),
-        ("char_mlp", NUMBERS, ("'char_mlp'", "choose linear or mlp or conv.")),
+        ("char_mlp", NUMBERS, ("'char_mlp'", "choose linear or mlp or conv or ")),
         ("char_mlp", SEQUENCE, ("choose transformer or transformer_absolute.",)),
         ("transformer", TOKENS, ("choose char_mlp.",)),
-        ("transformer", NUMBERS, ("choose linear or mlp or conv.",)),
+        ("transformer", NUMBERS, ("choose linear or mlp or conv or ",)),
     ],
 )
 def test_a_family_that_does_not_fit_is_refused_with_those_that_do(family, task, words):

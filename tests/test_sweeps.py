@@ -572,11 +572,14 @@ def test_two_processes_find_what_one_finds(text, undisturbed, tmp_path):
 
 
 def test_a_worker_that_is_killed_ends_the_sweep_in_a_sentence_with_its_runs_kept(text, undisturbed, tmp_path):
+    def workers(among):
+        return [
+            one for one in among if one.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(one.cmdline())
+        ]
+
     def kill_one(done, total):
-        for child in psutil.Process().children(recursive=True):
-            if "spawn_main" in " ".join(child.cmdline()):
-                child.kill()
-                return
+        for worker in workers(psutil.Process().children(recursive=True))[:1]:
+            worker.kill()
 
     with pytest.raises(SweepStoppedError, match="process") as error:
         sweeps.run(real_plan(text), tmp_path, workers=2, progress=kill_one)
@@ -584,7 +587,7 @@ def test_a_worker_that_is_killed_ends_the_sweep_in_a_sentence_with_its_runs_kept
     kept = len(sweeps.load(tmp_path))
     assert 1 <= kept < len(undisturbed)
     left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=20)[1]
-    assert not [child for child in left if "spawn_main" in " ".join(child.cmdline())], "the other worker is gone, too"
+    assert not workers(left), "the other worker is gone, too"
 
 
 def test_what_stops_a_sweep_travels_from_a_worker_as_it_was():

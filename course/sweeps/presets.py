@@ -60,6 +60,32 @@ def _bytes(family: str = "transformer", **changes: Any) -> Plan:
     return _preset("bytes", family, 4e9, 4e11, 5, **changes)
 
 
+# Lesson 3.1: the widths at which a rate is moved along, and pairs of widths that make depths cost the same.
+_WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
+_WIDTH_RATES = (0.001, 0.0014, 0.002, 0.0028, 0.004, 0.0056, 0.008, 0.011, 0.016, 0.022, 0.032, 0.045, 0.064)
+_DEPTHS = {1: (320, 1293), 2: (104, 230), 4: (65, 139), 8: (44, 93), 16: (31, 64)}  # 16,000 and 64,640 weights
+_DEPTH_RATES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
+
+
+def _signals(family: str, sizes: tuple[int, ...], rates: tuple[float, ...]) -> Plan:
+    """Signals of 40 points, as many steps for every size, several rates, no clipping."""
+    return Plan(
+        task="mnist1d",
+        options=(("samples", 50_000),),
+        family=family,
+        sizes=sizes,
+        steps=(600,),
+        rates=rates,
+        seeds=(0, 1, 2, 3, 4),
+        recipe=Recipe(batch=64, rate_power=0.0, clip=0.0),
+    )
+
+
+def _depth(layers: int, residual: bool = False) -> Callable[[], Plan]:
+    family = "mlp" if layers == 2 else f"mlp_{layers}" + "_residual" * residual
+    return lambda: _signals(family, _DEPTHS[layers], _DEPTH_RATES)
+
+
 PRESETS: dict[str, tuple[str, Callable[[], Plan]]] = {
     "characters-quick": ("character MLP, two decades of compute, one seed", _characters),
     "bytes-quick": ("byte Transformer, two decades of compute, one seed", _bytes),
@@ -82,6 +108,22 @@ PRESETS: dict[str, tuple[str, Callable[[], Plan]]] = {
         "bytes-quick with the embedding's gradient left in slices (lesson 5.3 tells what that does)",
         lambda: _bytes(dense_gradients=False),
     ),
+    "widths-standard": (
+        "MLPs on signals: seven widths, thirteen rates, five seeds",
+        lambda: _signals("mlp", _WIDTHS, _WIDTH_RATES),
+    ),
+    "widths-mup": (
+        "widths-standard in maximal-update parameterisation",
+        lambda: _signals("mlp_mup", _WIDTHS, _WIDTH_RATES),
+    ),
+    **{
+        f"depths-{n}": (f"signals, {n} hidden layer{'s' * (n > 1)} at two costs, eight rates, five seeds", _depth(n))
+        for n in _DEPTHS
+    },
+    **{
+        f"depths-{n}-residual": (f"depths-{n} with each layer added to what it got", _depth(n, True))
+        for n in (4, 8, 16)
+    },
 }
 
 
