@@ -2,10 +2,14 @@
 
 A FLOP is one floating-point addition or multiplication. A matrix product (m, k) by (k, n) takes 2 m k n
 of them: that is what is counted, in float32. Element-wise work (biases, activations, normalisation,
-softmax, the optimiser) is left out, as in the literature; looking up an embedding takes none. A
-convolution is the matrix product of its kernel with the patches, padding included, as it is in
-memory: where the images are small, XLA, which leaves the padding out, counts less. "Per token" is per
-prediction: a target of the loss. Nothing here imports TensorFlow. Derived in lessons 5.3 and 2.1.
+softmax) is left out, as in the literature; looking up an embedding takes none. The optimiser's own work, a
+few FLOPs a parameter and step, is counted apart (OPTIMIZER_FLOPS). A convolution is the matrix product of its
+kernel with the patches, padding included, as it is in memory: where the images are small, XLA, which leaves the
+padding out, counts less. "Per token" is per prediction: a target of the loss. Nothing here imports TensorFlow.
+Derived in lesson 2.1.
+
+The other side of the comparison, what Keras and the compiler count, is `course.compiled`; bytes are counted by
+`course.memory`, and models from papers by `course.published_models`.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from course.models import CharMLPShape, ConvShape, LinearShape, MLPShape, Shape,
 if TYPE_CHECKING:
     from course.data import Task
 
-__all__ = ["CONVENTIONS", "Counts", "count", "count_shape"]
+__all__ = ["CLIP_FLOPS", "CONVENTIONS", "OPTIMIZER_FLOPS", "Counts", "count", "count_shape"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,16 @@ class Counts:
         }[convention]
         return float(per_token) * tokens
 
+    def optimizer_flops(self, optimizer: str = "adam", clip: bool = False) -> int:
+        """FLOPs of one step of an optimiser over all parameters, by OPTIMIZER_FLOPS; `clip`: to a global norm.
+
+        The few operations on single numbers (rate, bias corrections) are left out. A step does it once, however
+        many tokens it learns from. Raises ValueError for an optimiser there is none of.
+        """
+        if optimizer not in OPTIMIZER_FLOPS:
+            raise ValueError(f"There is no optimiser {optimizer!r}; there are {', '.join(OPTIMIZER_FLOPS)}.")
+        return (OPTIMIZER_FLOPS[optimizer] + CLIP_FLOPS * clip) * self.n_params
+
     @property
     def parameter_bytes(self) -> int:
         """Bytes of the parameters alone in float32: what inference holds."""
@@ -105,6 +119,16 @@ CONVENTIONS = {
     "no-head": "matrix products without the head's (the first of Porian et al.'s five steps, 2024)",
 }
 """What each convention counts, and whose it is."""
+
+OPTIMIZER_FLOPS = {"sgd": 2, "momentum": 4, "adam": 12, "adamw": 15}
+"""FLOPs a parameter and step: each element-wise operation of Keras' update is one, a division or a root too.
+
+Adam takes 3 for the first moment (g - m, times 1 - beta_1, added to m), 4 for the second (the square before), and 5 for
+the weight (rate times m, root of v, plus epsilon, the quotient, subtracted). AdamW shrinks the weight first, 3 more.
+"""
+
+CLIP_FLOPS = 3
+"""FLOPs a parameter of clipping the gradient to a global norm: its square, their sum, and the factor."""
 
 
 def _linear(s: LinearShape) -> Counts:

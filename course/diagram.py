@@ -138,15 +138,23 @@ class Diagram:
             ax.set_title(self.title)
         return fig
 
-    def png(self) -> bytes:
-        """The picture."""
+    def _picture(self, kind: str) -> bytes:
+        import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        fig = self.draw()
+        fig, file = self.draw(), io.BytesIO()
         FigureCanvasAgg(fig)
-        file = io.BytesIO()
-        fig.savefig(file, format="png", dpi=100, metadata={"Software": None})
+        with mpl.rc_context({"svg.hashsalt": "diagram"}):  # the same bytes each time
+            fig.savefig(file, format=kind, dpi=100, metadata={"Software": None} if kind == "png" else {"Date": None})
         return file.getvalue()
+
+    def png(self) -> bytes:
+        """The picture, in pixels."""
+        return self._picture("png")
+
+    def svg(self) -> str:
+        """The picture, in lines."""
+        return self._picture("svg").decode()
 
     def __str__(self) -> str:
         lines = [self.title] if self.title else []
@@ -158,9 +166,13 @@ class Diagram:
         return "\n".join(lines) or "\n".join(self.nodes.values())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook stores: Mermaid, the picture and plain text; each front end takes what it can show."""
+        """What a notebook stores: Mermaid, the picture twice, and plain text; each front end takes what it can show.
+
+        JupyterLab prefers Mermaid to SVG. nbconvert prefers SVG to Mermaid, for which its page would need the network.
+        """
         return {
             MERMAID: self.mermaid(),
+            "image/svg+xml": self.svg(),
             "image/png": base64.b64encode(self.png()).decode(),
             "text/plain": str(self),
         }

@@ -44,7 +44,8 @@ def test_children_stand_under_their_parents():
 
 def test_the_bundle_has_mermaid_a_picture_and_text():
     bundle = CHART._repr_mimebundle_()
-    assert set(bundle) == {MERMAID, "image/png", "text/plain"}
+    assert set(bundle) == {MERMAID, "image/svg+xml", "image/png", "text/plain"}
+    assert "<svg" in bundle["image/svg+xml"]
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
     assert "compute -> resources (seconds)" in bundle["text/plain"]
     assert bundle == CHART._repr_mimebundle_()  # the same bytes each time, so that a build can be repeated
@@ -74,3 +75,14 @@ def test_the_picture_shows_every_text_and_none_overlap():
 def test_what_is_no_chart_is_refused(nodes, arrows, word):
     with pytest.raises(ValueError, match=word):
         Diagram(nodes, arrows)
+
+
+def test_an_exported_page_shows_the_picture_and_needs_no_network():
+    nbformat = pytest.importorskip("nbformat")
+    nbconvert = pytest.importorskip("nbconvert")
+    output = nbformat.v4.new_output("execute_result", CHART._repr_mimebundle_(), execution_count=1)
+    cell = nbformat.v4.new_code_cell("chart", outputs=[output], execution_count=1)
+    page, _ = nbconvert.HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    body = page[page.index("<body") :]
+    assert "<svg" in body or "data:image/svg+xml" in body
+    assert '<pre class="mermaid">' not in body

@@ -150,6 +150,8 @@ def _plan_cases(rng: np.random.Generator) -> list[Case]:
         tokens = int(rng.choice([128, 512]))
         first = 102.6 * flops[0] * tokens  # 103 steps for the smallest size, too few for the others
         cases.append(Case((np.round(first * 6.0 ** np.arange(budgets), -2), flops, tokens, 100)))
+    exact = np.array([3_000, 6_000])  # 100 steps for the smallest size and budget: just enough
+    cases.append(Case((128 * 3_000 * np.array([100.0, 600.0]), exact, 128, 100)))
     return cases
 
 
@@ -166,6 +168,11 @@ _PLAN_MISTAKES = (
         "none left out",
         lambda b, f, t, least: np.round(_raw_steps(b, f, t)),
         "Every number of steps is right, but runs of fewer than `least` steps are still in: put 0 in their place.",
+    ),
+    Mistake(
+        "the least left out too",
+        lambda b, f, t, least: _kept(np.round(_raw_steps(b, f, t)), least + 1),
+        "You left out the runs of exactly `least` steps too. Only those of *fewer* steps go.",
     ),
     Mistake(
         "raised to the least",
@@ -290,6 +297,18 @@ _SCHEDULE_MISTAKES = (
         _rate(fall=lambda step, steps, c: min(1.0, (steps - 1 - step) / (c * steps - 1))),
         "The last step, number `steps` - 1, has rate 0 and so does nothing. Let the line reach zero at step `steps`, "
         "which is no longer taken: (steps - step) / (cooldown * steps).",
+    ),
+    Mistake(
+        "one step too early",
+        _rate(fall=lambda step, steps, c: min(1.0, (steps - 1 - step) / (c * steps))),
+        "Your line is one step early: it reaches zero at step `steps` - 1, the last one, which then does nothing. Count "
+        "the steps that are left from `steps`: (steps - step) / (cooldown * steps).",
+    ),
+    Mistake(
+        "falls by a share",
+        _rate(fall=lambda step, steps, c: min(1.0, 1 - (step - (1 - c) * steps) / steps)),
+        "Your cool-down is too slow: it ends at 1 - `cooldown` of the peak, not at zero. Divide by the cool-down's own "
+        "length, cooldown * steps, not by all steps.",
     ),
     Mistake(
         "drops at once",

@@ -161,9 +161,11 @@ def draw_schedule(cooldown: float = 0.3, branches: int = 4) -> Figure:
     for run, colour in zip(runs, ORDER, strict=False):
         part = np.arange(run - round(cooldown * run), run + 1)
         ax.plot(part, learning_rate(recipe, 64, part, run), color=plots.COLOURS[colour])
-        plots.label(ax, run, 0.0, f"{run:,}", colour=colour, offset=(-8, -14))
+        if run > 0.05 * longest:  # the shortest ones would lie on each other
+            plots.label(ax, run, 0.0, f"{run:,}", colour=colour, offset=(-8, -14))
     ax.set(xlabel="step", ylabel="share of the peak rate", ylim=(-0.13, 1.12), xlim=(-0.02 * longest, 1.05 * longest))
-    plots.label(ax, 0.45 * stable, 1.0, "stable phase, trained once", offset=(0, 5), ha="center")
+    if stable > 0.35 * longest:  # room for the words
+        plots.label(ax, 0.45 * stable, 1.0, "stable phase, trained once", offset=(0, 5), ha="center")
     separate, branched = sum(runs), (1 - cooldown) * longest + cooldown * sum(runs)
     ax.set_title(f"{branches} runs for {branched:,.0f} steps in place of {separate:,}")
     return fig

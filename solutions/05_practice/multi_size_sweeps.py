@@ -7,9 +7,9 @@
 # small one sees many and has no room for what they say. Somewhere between them is the best size. **Which size is it,
 # how does it move when $C$ grows, and what spoils the answer?**
 #
-# On this stand several claims that later lessons judge: that performance can be predicted from size (2.7), that the
-# law says which size to choose (2.8), that experiments find a best size for a task on given hardware (3.2), and the
-# claims of chapter 9. Here you build the instrument that they are judged with.
+# Several of the article's claims stand on this: that performance can be predicted from size (claim 2.7), that the law
+# says which size to choose (2.8), that experiments find a best size for a task on given hardware (3.2). The lessons of
+# chapters 2 and 3 judge them. Here you build the instrument that they are judged with.
 #
 # **Symbols**: $N$ parameters, $D$ training tokens (here: characters to predict), $C$ FLOPs of training, $L$ loss on
 # held-out text in nats, $E$ the irreducible loss. A *budget* is a value of $C$.
@@ -136,7 +136,8 @@ assert 6 * large.n_params / large.training_flops_per_token < 1.05
 # ## 2 One compiled loop
 #
 # A sweep is thousands of steps of tiny models. Here is the loop that everyone writes first, and that the article
-# prints: Python asks TensorFlow for one operation after another.
+# prints: Python asks TensorFlow for one operation after another. The second function below it times the course's own
+# loop, which is explained after the figure.
 
 
 # %%
@@ -176,23 +177,24 @@ for width, e, c in zip(widths, eager, compiled, strict=True):
     print(f"width {width:3}: eager {e:6.2f} ms, compiled {c:6.3f} ms a step, {e / c:4.0f} times faster")
 assert eager[0] / compiled[0] > 5
 
-# %% alt="Time of a training step against parameters, both axes logarithmic. The eager loop's line is nearly flat at about ten milliseconds; the compiled loop's line lies far below it for the smallest model and rises towards it as the model grows."
+# %% alt="Time of a training step against parameters, both axes logarithmic. The eager loop's line is nearly flat; the compiled loop's line lies far below it for the smallest model and rises towards it as the model grows."
 figures.draw_step_times([count("char_mlp", width, characters).n_params for width in widths], eager, compiled)
 
 # %% [markdown]
 # (The figures stored in the answered edition are the building machine's: two cores, no GPU.) The eager line is almost
-# flat: it measures Python, not the model. A dozen layers and an optimiser make some hundred calls a step, each of which
-# costs the same whatever it computes. `course.training.Trainer` puts *the whole loop* into one function and lets
+# flat: it measures Python, not the model. Three layers and an optimiser make some two hundred calls a step, each of
+# which costs about the same whatever it computes. `course.training.Trainer` puts *the whole loop* into one function and lets
 # XLA, TensorFlow's compiler, turn it into one program: batches are drawn inside, and the number of steps is an input
-# of the program, so a size is compiled once (about a second) for all its budgets and seeds. The optimiser and the
-# model are ordinary Keras.
+# of the program, so a size is compiled once (in a second or two) for all its budgets and seeds. A `Recipe` holds the
+# settings of a run: the batch (how many windows of text one step sees), the learning rate and others. The optimiser and
+# the model are ordinary Keras.
 #
 # ## 3 From budgets to steps
 #
 # With $C = (\text{FLOPs a token}) \times (\text{tokens a step}) \times (\text{steps})$, a budget and a size decide the
 # number of steps. All runs of one budget cost the same; their losses against $N$ are an **IsoFLOP curve** (Hoffmann
-# and co-authors, 2022). Runs of very few steps are left out: most of such a run is warm-up, and its loss says more
-# about the first steps than about the size.
+# and co-authors, 2022). Runs of very few steps are left out: much of such a run goes by before the optimiser is up
+# to speed, and its loss says more about the first steps than about the size.
 
 # %% [markdown] exercise="5.3.3"
 # Write the plan: a row for each size, a column for each budget, in it the number of steps (to the nearest whole number), and
@@ -216,9 +218,10 @@ check("5.3.3", plan_of)
 #
 # ## 4 One rate does not fit all
 #
-# Before the sweep, one setting must be looked at for every size: the learning rate. Does the rate that suits a small
-# model suit a large one? Train two sizes for the same 1,000 steps with seven peak rates each. (The rate is an input of
-# the compiled program too, so this takes two compilations and a few seconds.)
+# Before the sweep, one setting must be looked at for every size: the learning rate, the size of a step. Does the rate
+# that suits a small model suit a large one? Train two sizes for the same 1,000 steps with seven rates each. (The rate
+# moves during a run, as the next section tells; the number we choose is its *peak*. It is an input of the compiled
+# program too, so this takes two compilations and about ten seconds.)
 
 # %%
 from dataclasses import replace
@@ -226,7 +229,7 @@ from dataclasses import replace
 rates = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 by_rate = {}
 for width in (16, 128):
-    trainer = Trainer(characters, "char_mlp", width, Recipe(batch=512, rate_power=0.0))
+    trainer = Trainer(characters, "char_mlp", width, Recipe(batch=512, rate_power=0.0))  # 0: no rule for each size yet
     by_rate[width] = []
     for rate in rates:
         trainer.recipe = replace(trainer.recipe, rate=rate)
@@ -235,12 +238,13 @@ for width in (16, 128):
 best_rate = {width: rates[int(np.nanargmin(losses))] for width, losses in by_rate.items()}
 assert best_rate[16] >= 2 * best_rate[128]
 
-# %% alt="Loss above each width's own best against the peak learning rate, logarithmic. The curve of width 16 has its lowest point at a rate several times larger than that of width 128, and each curve rises on both sides of it."
+# %% alt="Loss above each width's own best against the peak learning rate, logarithmic. The curve of width 16 has its lowest point at a larger rate than that of width 128, and each curve rises on both sides of it."
 figures.draw_rates(rates, by_rate)
 
 # %% [markdown]
-# The small model wants a rate several times larger. Choose one rate for all, and you favour one size: the sweep
-# then measures the rate as much as the size. The cure is a **rule for each size**, found from a few such curves: here
+# The small model wants the larger rate. (The curves are flat at their lowest points, so "the best rate" is known to a
+# factor of two.) Choose one rate for all, and you favour one size: the sweep then measures the rate as much as the
+# size. The cure is a **rule for each size**, found from a few such curves: here
 #
 # $$\text{peak rate} = 0.013\,\left(\frac{64}{h}\right)^{0.75}.$$
 #
@@ -254,7 +258,7 @@ figures.draw_rates(rates, by_rate)
 # zero. It has a price: the run must know its end from the first step, so a run for each budget starts from
 # nothing. Here is a schedule that does not need to know (Hu and co-authors 2024, Hägele and co-authors 2024), in three parts:
 #
-# - **warm-up**: the first steps rise linearly to the peak, because Adam's averages know little yet;
+# - **warm-up**: the first steps rise linearly to the peak, because Adam's averages of past gradients know little yet;
 # - **stable phase**: the peak rate, for as long as you like;
 # - **cool-down**: a linear fall to zero over the last share of the run (we take 30 %). Here the loss drops quickly: a high
 #   rate keeps the weights jumping about the valley, a falling one lets them settle.
@@ -282,7 +286,7 @@ def rate_at(step, steps, peak, warmup, cooldown):
 check("5.3.4", rate_at)
 
 # %% [markdown]
-# What does the sharing save? Turn the number of branches and the share of the cool-down. At which share do branched runs
+# What does the sharing save? Turn the number of budgets and the share of the cool-down. At which share do branched runs
 # cost as much as separate ones? Does a *longer* list of budgets save more or less?
 
 # %% alt="Learning rate against step: a black stable phase at the peak from which four coloured lines branch off and fall linearly to zero at 250, 500, 1,000 and 2,000 steps."
@@ -385,8 +389,8 @@ print(losses.to_string(na_rep="-", float_format="{:.3f}".format))
 # %% [markdown]
 # Read a column downwards: the loss falls, and then it rises. *That is the whole answer to the question of this lesson in
 # one column.* To say where the lowest point lies, between the sizes that were tried, put a parabola through the points. Against
-# what? Sizes grow by factors, and a factor too large hurts about as much as the same factor too small, so the
-# curve is even about its lowest point in $\log N$, nearly.
+# what? Sizes grow by factors, and a factor too large hurts about as much as the same factor too small, so
+# against $\log N$ the curve is nearly symmetric about its lowest point.
 
 # %% [markdown] exercise="5.3.6"
 # Find the best size of a budget: fit a parabola to $\log L$ against $\log N$ by least squares, through all points given, and
@@ -411,7 +415,8 @@ check("5.3.6", best_size)
 # %% [markdown]
 # From here on the lesson uses `course.laws.fit_isoflop`, which does what you have just built, with the five sizes
 # nearest to the lowest point, and then draws a straight line through the best sizes on log-log axes. Its bootstrap
-# redraws the points' errors a thousand times; the interval is where the middle 95 % of the exponents fall (lesson 5.4).
+# gives the points new errors a thousand times, as large as their distances from the parabolas, and fits again; the
+# interval is where the middle 95 % of the exponents fall (lesson 5.4).
 
 # %%
 from course.laws import fit_isoflop
@@ -440,11 +445,11 @@ reveal(prediction_factor, 10 ** law.params["a"])
 # Ten times the compute makes the best size about three times larger, and leaves a factor of about three for the data:
 # model and data grow together, nearly in step. With budgets about a thousand million times larger,
 # Transformers and web text, Hoffmann and co-authors (2022, their table 2) give an exponent of 0.49 by this method. Do not
-# make too much of the agreement: an exponent near one half only says that the last bit of size and the last bit of data
-# are worth about the same, and other tasks and families need not agree.
+# make too much of the agreement: an exponent near one half only says that the gain from more size and the gain from more
+# data fade about equally fast, and other tasks and families need not agree.
 #
 # How sure is one such optimum? Turn the budget, and leave out sizes from the left and from the right. How far does the
-# star of a budget move while it is still inside? When does the figure refuse?
+# dashed line move while the best size is still inside? When does the figure refuse?
 
 # %% alt="One IsoFLOP curve, at ten to the eleven FLOPs: five sizes, a parabola, and a dashed line at the best size."
 explore(
@@ -509,8 +514,9 @@ check("5.3.7", r_squared)
 # each, so they were recorded with the course, by the command that you have just used:
 #
 # - **rate / 4** and **rate x 4**: someone took a peak rate from another paper;
-# - **batch x 8**: larger batches, to use the machine better, and so an eighth of the steps;
-# - **absolute positions**: a Transformer that reads bytes, with a learned vector for each position in place of a penalty on
+# - **batch x 8**: larger batches, to use the machine better, and so an eighth of the steps (runs of fewer than 100 are
+#   missing);
+# - **absolute positions**: a Transformer (lesson 1.1) that reads bytes, with a learned vector for each position in place of a penalty on
 #   distance (ALiBi; Press and co-authors 2022), which needs no learning;
 # - **embedding fault**: the same Transformer, with a fault in the optimiser that section 8 tells.
 #
@@ -553,8 +559,9 @@ assert found["rate x 4"].r_squared < min(one.r_squared for one in good.values())
 # *under-trained*, and under-training is itself a smooth function of size and budget. The panels show it: the short runs of the
 # small budgets suffer most, so the loss falls too fast with the budget and too slowly with the size. The curves are as smooth
 # as the clean ones, the law fits them at least as well, and its exponents are wrong. Absolute positions have to be learned
-# before they are of use: late, and all at once, so those curves start higher than their twins and cross them. Only the rate
-# that is too high is punished by $R^2$, because there the loss no longer falls with the budget at every size.
+# before they are of use: at the small budgets those curves lie above their twins, at the largest they cross them.
+# Of the three sweeps on characters only the rate that is too high is punished by $R^2$, because there the loss no longer
+# falls with the budget at every size.
 #
 # A low $R^2$ then says that something is wrong, and a high one says nothing. What does help:
 #
@@ -566,14 +573,15 @@ assert found["rate x 4"].r_squared < min(one.r_squared for one in good.values())
 # ## 8 A fault that one run never shows
 #
 # This course's first byte Transformers did not agree with themselves. The same Keras model, with the same weights and the
-# same batches, was trained for 400 steps by Adam on three backends. JAX and PyTorch agreed to six digits. TensorFlow came out
+# same batches, was trained for 400 steps by Adam on three backends, the libraries that Keras can compute with. JAX and
+# PyTorch agreed to six digits. TensorFlow came out
 # a little off, by 0.036 nats at width 8 and by 0.009 at width 64 (recorded then; no cell here repeats it).
 # With plain gradient descent, or with the embedding written as a
 # matrix product, all three agreed. So it had to be Adam *and* the embedding. Here it is, in five lines.
 #
 # A batch looks the same row of an embedding's table up many times. TensorFlow keeps the gradient as a list of *slices*
 # (`tf.IndexedSlices`), one for each look-up, in which the same id may occur again. The gradient of a row is the sum of
-# its slices. Adam divides each step by the root of an average of the *squared* gradient:
+# its slices. Adam divides each step by the root of an average of the *squared* gradient, its *second moment*:
 
 # %%
 slices = tf.IndexedSlices(values=tf.constant([[1.0], [2.0]]), indices=tf.constant([0, 0]), dense_shape=(1, 1))
@@ -616,7 +624,7 @@ check("5.3.8", squared_gradient_of)
 # holds it to JAX and PyTorch.
 #
 # How much does the fault matter? It depends on everything else. First with Keras' own defaults: rate 0.001, no
-# clipping, an embedding that starts small (we shrink ours to 0.03, about Keras' uniform ±0.05). 800 steps, two seeds, with
+# clipping, an embedding that starts small (we multiply ours by 0.03, to the size of Keras' uniform ±0.05). 800 steps, two seeds, with
 # and without the fault, on the character MLP:
 
 
@@ -660,15 +668,16 @@ small_gaps = [w - r for r, w in ours]
 print(f"with the course's recipe: gap {small_gaps[0]:+.4f} nats at width 8, {small_gaps[1]:+.4f} at width 128")
 if faulty:
     assert np.abs(gap).max() > 0.02 and np.ptp(gap) > 0.01  # large, and not the same for every size
+    assert 0.5 < np.abs(gap).max() / doubling < 1.5
 assert np.abs(small_gaps).max() < 0.02
 
 # %% [markdown]
-# With the defaults the gap is about as large as what a doubling of the width brings, and it differs from width to width: that *bends*
-# a curve of loss against size, and with it the exponent. Here the fault even lowers the loss: larger embedding steps
+# With the defaults the largest gap is nearly what a doubling of the width brings, and it differs from width to width:
+# that *bends* a curve of loss against size, and with it the exponent. Here the fault even lowers the loss: larger embedding steps
 # happen to repair a starting point that is too small. A fault that helps is still a fault. What was trained is not what
 # the report says, and the other backends do not reproduce it. With an embedding that starts
 # at a sensible scale, clipped gradients and a rate for each size, as in the course's recipe, the gap is a few thousandths of
-# a nat at most, less than what another seed does, and in the recorded byte sweep of section 7 the curves lie on their twins.
+# a nat, and in the recorded byte sweep of section 7 the curves lie on their twins.
 # With plain gradient descent, which takes no square, there is none.
 #
 # The story's lesson is in how it was found. No single run looked wrong: the loss fell, and the curves were as smooth as
@@ -690,10 +699,10 @@ print(
 assert clean_now.r_squared > 0.97 and 2 < 10 ** law.params["a"] < 6
 
 # %% [markdown]
-# In short: performance is predictable from size *within a family, for runs that are trained equally well* (that prepares claim
-# 2.7); the best size of a budget can be measured, on ordinary hardware, to some ten per cent (2.8 and 3.2); and each of five
-# quite ordinary choices, a rate, a batch, a kind of position, an optimiser's detail, can move the answer without spoiling
-# the fit (9.4). The interval above speaks of the noise within this one sweep. It leaves out the seed, the recipe, and the
+# In short: performance is predictable from size *within a family, for runs that are trained equally well* (claim
+# 2.7); the best size of a budget can be measured, on ordinary hardware, to some ten per cent (2.8 and 3.2); and quite
+# ordinary choices, a rate that is too low or a batch that is too large, can move the law's exponents without spoiling
+# the fit. The interval above speaks of the noise within this one sweep. It leaves out the seed, the recipe, and the
 # family; lesson 5.4 takes up the first and scores a bet on the rest.
 #
 # ## 10 Your own sweep
@@ -733,5 +742,5 @@ check("5.3.9", my_sweep)
 #
 # - Porian and co-authors (*Resolving discrepancies in compute-optimal scaling of language models*, 2024) take five choices
 #   like those of section 7 and walk with them from Kaplan's exponent to Hoffmann's. Lesson 5.4 repeats it with their data.
-# - Take the width out of the plan's `sizes` by factors of 3 in place of 1.5. What happens to the interval of the exponent?
+# - Space the plan's `sizes` by factors of 3 in place of 1.5. What happens to the interval of the exponent?
 # - Give `sweeps.Plan` the option `options={"file": "my.txt"}` with any text of yours. Is the exponent the same?

@@ -1,0 +1,648 @@
+# %% [markdown]
+# The article's first algorithm is the shortest: to get a better model, make it larger. More layers, more neurons, more
+# parameters. So take a model that works, make it nine times as large, and train it as before. **What must change with the
+# size, and what may stay?** You will grow one model in two ways at the same cost. One way makes it much better. The other makes
+# it worse than it was.
+#
+# Two claims of the article are tested here:
+#
+# - **3.1** More layers, more neurons and more parameters make a model larger, and this growth by itself is the core of the
+#   scaling law.
+# - **3.2** Compute and training time rise with size, and experiments find a best size for a task on given hardware.
+#
+# ### The words, once
+#
+# - A **network** turns numbers into numbers in **layers**. A layer multiplies what comes in by a matrix, adds one number (a **bias**)
+#   to each result, and then the **ReLU** sets the negative ones to 0. The **width** $w$ is how many numbers a hidden layer holds,
+#   and the **depth** $\ell$ how many hidden layers there are. A last layer without ReLU, the **head**, gives one score, a **logit**,
+#   for each class.
+# - The entries of the matrices and the biases are learned: the **parameters**, $N$ of them.
+# - The **loss** $L$ says how wrong the logits are, in **nats**: 0 when all the probability goes to the right class,
+#   $\ln 10 = 2.30$ for guessing among ten (lesson 4.1 derives it).
+# - **Training** takes **steps**. Each draws a **batch** of samples, asks in which direction each parameter would lower their loss (the
+#   **gradient**), and moves all parameters a little that way. The **learning rate** says how little.
+# - What the rate multiplies depends on the rule. Ours is **Adam** (lesson 4.2), and all you need of it here is that it moves *each*
+#   parameter by about the rate, however large its gradient is.
+
+# %%
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+import course.widgets.growing_models as figures
+from course import check, reveal, sweeps, verdict
+from course.counting import count
+from course.data import task
+from course.parameterisation import equal_cost_width
+from course.training import Recipe, Trainer, train
+from course.widgets import explore, slider
+
+# %% [markdown]
+# The task: signals of 40 points in ten classes, shifted, stretched and covered with noise (MNIST-1D, Greydanus and Kobak 2024,
+# made afresh on your machine). A step of training takes 64 of 50,000 of them, and a run is 600 steps, so hardly a signal is seen twice.
+# The loss is measured on 5,000 others.
+
+# %% alt="Five noisy curves of 40 points side by side, one from each of the classes 0 to 4."
+signals = task("mnist1d", samples=50_000)
+figures.draw_signals(*signals.validation[:2])
+
+# %% [markdown]
+# ## Predict first
+#
+# The model to grow has two hidden layers of 64 numbers; at the rate that suits it best, 0.011, it reaches a loss of about 0.86
+# nats in 600 steps. Now grow it nine times in cost, keeping the rate and the 600 steps:
+#
+# - by **width**: two layers of 230;
+# - by **layers**: sixteen layers of 64.
+#
+# Which loss will each have? And if the width grows sixteenfold, to 1,024: by which factor does the best learning rate change?
+# (1: it stays. 0.5: half of it is best.)
+
+# %% prediction="growth"
+### BEGIN SOLUTION
+prediction_wider = 0.7
+prediction_deeper = 0.7
+prediction_rate_factor = 0.5
+### END SOLUTION
+
+# %% [markdown]
+# ## 1 Growth by itself
+#
+# A comparison of two ways to grow is fair when both cost the same. A matrix of $m \times n$ weights takes $mn$ multiplications and
+# $mn$ additions for each sample, and training goes through it three times (once forward, twice backward; lesson 5.3 says
+# why). So a step costs 6 FLOPs for each weight and sample, and *equal cost is an equal number of weights in the matrices*.
+# Biases are only added and do not count.
+
+# %% [markdown] exercise="3.1.1"
+# Which width has a network of `layers` hidden layers when its matrices may hold `weights` weights? The matrices are:
+# `inputs` × w, then one w × w between each hidden layer and the next, then w × `outputs`. Return the nearest whole number.
+
+
+# %% exercise="3.1.1"
+def width_for(weights, layers, inputs, outputs):
+    """Width of the hidden layers, a whole number; all four arguments are numbers."""
+    ### BEGIN SOLUTION
+    ends, squares = inputs + outputs, layers - 1
+    if squares == 0:
+        return round(weights / ends)
+    return round((np.sqrt(ends**2 + 4 * squares * weights) - ends) / (2 * squares))
+    ### END SOLUTION
+
+
+# %% check="3.1.1"
+check("3.1.1", width_for)
+
+# %% [markdown]
+# From here on we use `course.parameterisation.equal_cost_width`, which you have just built. `course.models` names each way to
+# build a network a *family*: `mlp` has two hidden layers, `mlp_16` has sixteen, and the size of a family is its width.
+
+# %%
+for layers in (1, 2, 4, 8, 16):
+    print(f"{layers:2} hidden layers: width {equal_cost_width(64_640, layers, 40, 10):5,}")
+small, wide, deep = count("mlp", 64, signals), count("mlp", 230, signals), count("mlp_16", 64, signals)
+for name, c in (("two layers of 64", small), ("two layers of 230", wide), ("sixteen layers of 64", deep)):
+    print(f"{name:21}: {c.n_params:7,} parameters, {c.training_flops_per_token:8,} FLOPs for each sample")
+assert abs(wide.training_flops_per_token / deep.training_flops_per_token - 1) < 0.01
+
+# %% [markdown]
+# Now train the three with the same recipe: rate 0.011, batches of 64, 600 steps, two seeds (a *seed* fixes which random numbers a run
+# starts from and which samples it draws).
+
+# %%
+recipe = Recipe(batch=64, rate=0.011, rate_power=0.0, clip=0.0)  # one rate for every size, no clipping of gradients
+
+
+def losses(family, width, rate=0.011, seeds=(0, 1)):
+    """Final losses of one model, a number for each seed."""
+    trainer = Trainer(signals, family, width, replace(recipe, rate=rate))
+    return [train(trainer, 600, seed).loss for seed in seeds]
+
+
+grown = {"small": losses("mlp", 64), "wider": losses("mlp", 230), "deeper": losses("mlp_16", 64)}
+for name, values in grown.items():
+    print(f"{name:7} " + "  ".join(f"{value:.3f}" for value in values) + " nats")
+before, wider, deeper = (np.mean(values) for values in grown.values())
+assert wider < before - 0.1 and deeper > before + 0.1
+
+# %%
+reveal(prediction_wider, wider, "nats")
+
+# %%
+reveal(prediction_deeper, deeper, "nats")
+
+# %% [markdown]
+# The wider model is much better. The deeper one, as large and as costly, is *worse than the small one that it grew from*. And
+# the wider one is not as good as it can be, as you will see: its rate is wrong by now. Growth by itself is not what
+# helps. Three things have to be right: the **start**, what passes through **depth**, and the **rate**. Take them in turn.
+#
+# ## 2 The start
+#
+# Before the first step the matrices hold random numbers. How large should they be? Follow the *mean square* of the numbers
+# through one layer. One number of the next layer is a sum over the $w$ numbers that come in (the layer's *fan-in*), each times an
+# independent weight with mean 0 and variance $v$:
+#
+# $$z' = \sum_{i=1}^{w} W_i\,x_i, \qquad \mathrm{E}[z'^2] = w \cdot v \cdot \mathrm{E}[x^2], \qquad x = \mathrm{ReLU}(z).$$
+#
+# The numbers $z$ are even about 0, so the ReLU sets half of them to 0, and half of their mean square goes with them:
+# $\mathrm{E}[x^2] = \mathrm{E}[z^2]/2$.
+
+# %% [markdown] exercise="3.1.2"
+# Which standard deviation of the weights keeps $\mathrm{E}[z'^2] = \mathrm{E}[z^2]$? The matrix takes `fan_in` numbers, which come out of a
+# ReLU, to `fan_out` numbers.
+
+
+# %% exercise="3.1.2"
+def start_std(fan_in, fan_out):
+    """Standard deviation of the initial weights of a fan_in x fan_out matrix after a ReLU; a number."""
+    ### BEGIN SOLUTION
+    return np.sqrt(2 / fan_in)
+    ### END SOLUTION
+
+
+# %% check="3.1.2"
+check("3.1.2", start_std)
+
+# %% [markdown]
+# This is He and co-authors' rule (2015), and the course's models follow it. Call the standard deviation times $\sqrt w$ the
+# **gain**: the rule says $\sqrt 2 = 1.41$. Why be careful? Because layers multiply. Turn the gain and the number of layers. How
+# far from 1.41 may the gain be with 2 layers, and how far with 30, before the last layer's scale is off by ten? (Points:
+# random networks of width 128. Dashed lines: the formula.)
+
+# %% alt="Root mean square of the numbers in an untrained network against the layer, gain 1, on a logarithmic axis: the plain network's points fall on a straight dashed line to below a hundredth after sixteen layers, those of the network with skips stay near one."
+explore(
+    figures.draw_scales,
+    gain=slider(1.0, 0.6, 2.4, 0.1, "gain: standard deviation times √width"),
+    layers=slider(16, 2, 32, 1, "hidden layers"),
+)
+
+# %% [markdown]
+# A plain stack multiplies the scale by $\text{gain}/\sqrt 2$ in each layer: an exponential in the depth, which only the right gain
+# keeps flat. The blue points are a network with **skips**, which section 3 explains; it forgives nearly everything.
+#
+# ## 3 What passes through depth
+#
+# Our sixteen layers did start at the right gain, and still they trained badly. Scale is not all that has to survive. To tell two
+# inputs apart, the last layer must still see a difference. Measure it by the **cosine** $c$ of the angle between the two
+# inputs' numbers in a layer: 1 means the same direction, 0 means nothing in common. For wide random layers the cosine one ReLU layer
+# further on is a formula (Cho and Saul, 2009):
+#
+# $$c' = \frac{1}{\pi}\Bigl(\sqrt{1 - c^2} + c\,(\pi - \arccos c)\Bigr).$$
+
+# %% [markdown] exercise="3.1.3"
+# Where does a cosine end after so many layers? Use the formula again and again.
+
+
+# %% exercise="3.1.3"
+def cosine_after(cosine, layers):
+    """Cosine between two inputs' numbers after `layers` further ReLU layers; a number."""
+    ### BEGIN SOLUTION
+    for _ in range(layers):
+        cosine = (np.sqrt(1 - cosine**2) + cosine * (np.pi - np.arccos(cosine))) / np.pi
+    return cosine
+    ### END SOLUTION
+
+
+# %% check="3.1.3"
+check("3.1.3", cosine_after)
+
+# %% [markdown]
+# From here on: `course.parameterisation.similarity`. Hold it against real random networks, which start from two inputs at right
+# angles:
+
+# %% alt="Cosine between two inputs against the layer, for sixteen layers: the plain networks' points rise along the dashed line of the formula from 0 to above 0.9, those with skips only to about a quarter."
+plain, skips = (figures.random_similarity(16, residual=residual) for residual in (False, True))
+figures.draw_alike(plain, skips)
+
+# %%
+from course.parameterisation import similarity
+
+for name, values, residual in (("plain", plain, False), ("with skips", skips, True)):
+    print(f"{name:10} cosine at layer 16: {values[:, -1].mean():.2f}, formula {similarity(0.0, 16, residual)[-1]:.2f}")
+    assert abs(values[:, -1].mean() - similarity(0.0, 16, residual)[-1]) < 0.1
+
+# %% [markdown]
+# After sixteen plain layers, two inputs with nothing in common look almost the same. The layers above see one blurred input, and
+# the gradient, which must travel the same way back, tells little about which input did what. **More layers start with less
+# to work on.**
+#
+# The cure is a **skip connection** (He and co-authors, 2016): add to what each layer makes what came into it.
+#
+# $$\text{plain: } z' = W\,\mathrm{ReLU}(z), \qquad \text{with skips: } z' = z + \frac{1}{\sqrt{\ell - 1}}\,W\,\mathrm{ReLU}(z).$$
+#
+# It has no parameters and costs no matrix product. The divisor sees to it that all $\ell - 1$ additions together add about as much as
+# was there. The blue line is what it does: the inputs stay apart. Does it train better?
+
+# %%
+with_skips = losses("mlp_16_residual", 64)
+print(f"sixteen layers of 64: plain {deeper:.3f}, with skips {np.mean(with_skips):.3f}; two layers of 64: {before:.3f}")
+assert np.mean(with_skips) < deeper - 0.1
+
+# %% [markdown]
+# Skips mend most of it: as good as the small model again, though at nine times its cost. In section 7 each gets the rate that suits it
+# best. First, see why that rate differs at all.
+#
+# ## 4 How far one step moves
+#
+# Adam moves each weight by about the rate $\eta$, whatever the width. How far do a layer's *numbers* move? Each is a sum over $w$ terms,
+# and after a step every term has changed by about $\eta$ times what came in. The random terms of the start partly cancel, so
+# their sum grows as $\sqrt w$; that is why the start has $1/\sqrt w$. A step's changes do not cancel: all were made *to*
+# move the loss for inputs like this one, and they pull together. Their sum grows as $w$. So:
+#
+# $$\text{change of a layer's numbers} \;\sim\; \eta \cdot w .$$
+#
+# Measure it. Train widths 32 to 512 for four steps at the rate 0.003, and see how far the numbers of 256 fixed signals have moved
+# before each ReLU. Do the same in a second family, `mlp_mup`, which this section goes on to build.
+
+# %%
+from course.parameterisation import coordinate_check
+
+widths = (32, 64, 128, 256, 512)
+slow = Recipe(batch=64, rate=0.003, rate_power=0.0, clip=0.0)
+moved = {
+    "standard": coordinate_check(signals, "mlp", widths, slow),
+    "muP": coordinate_check(signals, "mlp_mup", widths, slow),
+}
+
+# %% alt="Two panels of the change of a layer's numbers against the width on logarithmic axes. Standard: the first layer is flat, the second layer and the logits rise. muP: all three are nearly flat."
+figures.draw_coordinates(widths, moved)
+
+# %%
+slope = {
+    name: {layer: np.polyfit(np.log(widths), np.log(values.mean(axis=1)), 1)[0] for layer, values in layers.items()}
+    for name, layers in moved.items()
+}
+said = {"hidden_0": "first layer", "hidden_1": "second layer", "head": "logits"}
+for name, by_layer in slope.items():
+    print(f"{name:8} exponent of width: " + ", ".join(f"{said[layer]} {s:+.2f}" for layer, s in by_layer.items()))
+assert (
+    min(slope["standard"][layer] for layer in ("hidden_1", "head")) > 0.4 and abs(slope["standard"]["hidden_0"]) < 0.2
+)
+assert max(abs(s) for s in slope["muP"].values()) < 0.2
+
+# %% [markdown]
+# In the standard model the second layer and the logits move further the wider it is: not quite in proportion to the width, since
+# at 512 the first steps go so far that the next ones react to it. The first layer does not: its fan-in is 40, the signal's length, at
+# every width. So no single rate can be right for all widths, and at a large one no rate is right for all
+# three matrices.
+#
+# ### Maximal-update parameterisation
+#
+# The remedy (Yang and co-authors, 2022): a matrix whose fan-in is the width must take steps in proportion to $1/w$. One Adam has one
+# rate, so write the factor into the model. Each such matrix is a fixed number $m$ times the weights that Adam sees:
+#
+# $$W = m\,\tilde w, \qquad \text{one step moves } \tilde w \text{ by } \eta \text{ and therefore } W \text{ by } m\,\eta .$$
+#
+# The model should not *start* differently for it: the standard deviation of $m\,\tilde w$ must be what section 2 asks for. And at
+# a **base width**, where the rate is tuned, nothing should change at all. This is **muP**; the course's base width is 64.
+
+# %% [markdown] exercise="3.1.4"
+# Give the multiplier $m$ of a hidden matrix (width × width, after a ReLU) and the standard deviation with which its $\tilde w$ is
+# drawn.
+
+
+# %% exercise="3.1.4"
+def hidden_matrix(width, base_width):
+    """(multiplier, standard deviation of the weights that Adam sees); two numbers."""
+    ### BEGIN SOLUTION
+    multiplier = base_width / width
+    return multiplier, np.sqrt(2 / width) / multiplier
+    ### END SOLUTION
+
+
+# %% check="3.1.4"
+check("3.1.4", hidden_matrix)
+
+# %% [markdown]
+# From here on: `course.parameterisation.mup`, and the family `mlp_mup` that is built by it.
+#
+# | matrix | fan-in | multiplier | the matrix starts with | its rate |
+# |---|---|---|---|---|
+# | first, inputs × w | fixed | 1 | $\sqrt{2/\text{inputs}}$ | $\eta$ |
+# | hidden, w × w | w | $64/w$ | $\sqrt{2/w}$ | $\eta \cdot 64/w$ |
+# | head, w × outputs | w | $64/w$ | $0.8/w$ | $\eta \cdot 64/w$ |
+# | biases | – | 1 | 0 | $\eta$ |
+#
+# Three traps. With plain gradient descent the table is another one, because there a step follows the gradient's size. Adam divides by
+# the gradient's size plus a small $\varepsilon$; muP's gradients shrink with the width, and an $\varepsilon$ that is not small
+# beside them breaks the rule. And clipping the gradients' common norm mixes the layers again, so it is off here.
+
+# %%
+from course.models import build
+
+x = signals.validation[0][:8]
+same, grown_wide = ([build(family, width, signals, seed=0)(x) for family in ("mlp", "mlp_mup")] for width in (64, 256))
+print(f"largest difference of logits at width 64: {float(tf.reduce_max(abs(same[0] - same[1]))):g}")
+print(f"                          and at width 256: {float(tf.reduce_max(abs(grown_wide[0] - grown_wide[1]))):.2g}")
+assert float(tf.reduce_max(abs(same[0] - same[1]))) == 0
+
+# %% [markdown]
+# At the base width the two families are the same model, to the last bit. Away from it the logits start a little different: the course's
+# standard head starts at $0.1/\sqrt w$, near zero, and muP's at $0.8/w$, which agree at 64.
+#
+# ## 5 The best rate of each width
+#
+# In the figure of section 4 muP's lines are flat: the *coordinate check* is passed. That is how people test an implementation. It
+# is not what you want to know. You want to know whether **the best rate stays put**. There is one way to find out: train each
+# width with several rates.
+
+# %%
+rates = (0.002, 0.004, 0.008, 0.016, 0.032)
+live = {}
+for name, family in (("standard", "mlp"), ("muP", "mlp_mup")):
+    plan = sweeps.Plan(
+        task="mnist1d",
+        options={"samples": 50_000},
+        family=family,
+        sizes=(32, 128, 512),
+        steps=(600,),
+        rates=rates,
+        recipe=recipe,
+    )
+    table = sweeps.run(plan, progress=False).pivot(index="size", columns="learning_rate", values="loss")
+    live[name] = {int(width): row.to_list() for width, row in table.iterrows()}
+    print(f"{name}\n{table.to_string(float_format='{:.3f}'.format)}")
+
+# %% alt="Two panels of loss against the learning rate for widths 32, 128 and 512. Standard: the lowest point moves to the left as the width grows. muP: all three are lowest at the rate 0.016."
+figures.draw_live(rates, live)
+
+# %%
+best = {name: [rates[int(np.nanargmin(values))] for values in by_width.values()] for name, by_width in live.items()}
+print(best)
+assert best["standard"][0] >= 2 * best["standard"][-1] and best["muP"][-1] >= best["muP"][0]
+
+# %% [markdown]
+# The standard model's lowest points move to the left, to smaller rates; muP's do not. It looks as if muP had done it. But one seed
+# and rates by factors of two are coarse. How well is such a lowest point known? Put a parabola through the logarithm of the loss against the logarithm of the rate, averaged over the seeds. Then ask
+# how much its lowest point would move with other seeds. You have no other seeds, so draw from those that you have, with repetition:
+# a **bootstrap**. Each draw is a list of row numbers such as (2, 0, 2, 4, 1), and its losses are averaged like the real
+# ones. The middle 95 % of the draws' lowest points are the interval.
+
+# %% [markdown] exercise="3.1.5"
+# Write it: the best rate from all seeds, and the 2.5th and 97.5th percentile of the best rates of the draws.
+
+
+# %% exercise="3.1.5"
+def best_with_interval(rates, loss, draws):
+    """(best, low, high). rates: (r,); loss: (seeds, r); draws: (b, seeds) row numbers, a row for each draw."""
+    ### BEGIN SOLUTION
+    x, y = np.log(rates), np.log(loss)
+
+    def lowest(rows):
+        a, b, _ = np.polyfit(x, rows.mean(axis=0), 2)
+        return np.exp(-b / (2 * a))
+
+    low, high = np.percentile([lowest(y[rows]) for rows in draws], [2.5, 97.5])
+    return lowest(y), low, high
+    ### END SOLUTION
+
+
+# %% check="3.1.5"
+check("3.1.5", best_with_interval)
+
+# %% [markdown]
+# From here on: `course.parameterisation.best_rate`. It does two things more: it takes the five rates nearest to the lowest loss, since
+# further away the curve is no parabola, and it stretches the seeds' deviations by $\sqrt{5/4}$, because five seeds differ less
+# from their own mean than from the true one.
+#
+# ## 6 Seven widths, thirteen rates, five seeds
+#
+# The full sweep, 910 runs, was recorded with the course on one core; `course sweep widths-standard` makes it again in a few
+# minutes. Turn the width, in the standard model first. Watch the line of the best rate against the dashed one, which stays at the best rate
+# of width 64. Then turn to muP. When does the rate that was tuned at 64 hurt?
+
+# %%
+recorded = {"standard": sweeps.reference("widths-standard"), "muP": sweeps.reference("widths-mup")}
+about = recorded["standard"].attrs["provenance"]
+print(
+    f"{about['runs']} runs in {about['seconds']:.0f} s, TensorFlow {about['tensorflow']}, {about['device']}, seeds {about['seeds']}"
+)
+
+# %% alt="Loss against the learning rate: seven curves, that of the standard model's width 512 in colour with its lowest point at half the rate that is best for width 64, the others grey."
+explore(
+    lambda width, mup: figures.draw_recorded(recorded, width, mup),
+    width=slider(5, 0, 6, 1, "width: 0 is 16, 6 is 1,024"),
+    mup=slider(0, 0, 1, 1, "0 standard, 1 muP"),
+)
+
+# %%
+from course.parameterisation import best_rates, rate_slope
+
+found, exponent = {}, {}
+for name, runs in recorded.items():
+    found[name], exponent[name] = best_rates(runs), rate_slope(best_rates(runs))
+    for width, one in found[name].items():
+        print(f"{name:8} width {width:5}: best rate {one.rate:.4f} [{one.low:.4f}, {one.high:.4f}]")
+    s, low, high = exponent[name]
+    print(f"{name:8} best rate ~ width^{s:+.2f} [{low:+.2f}, {high:+.2f}]\n")
+for name, low, high in (("standard", -0.5, -0.3), ("muP", 0.1, 0.35)):
+    assert low < exponent[name][0] < high and not any(one.edge for one in found[name].values())
+
+# %% alt="Left: the best learning rate against the width on logarithmic axes: the standard model's falls on a straight line, muP's rises on one less steep, and they cross at width 64. Right: loss against width; with their own best rates both fall to about 0.48 nats, with the rate of width 64 the standard model's turns upwards beyond 512 and muP's goes on falling."
+figures.draw_best_rates(recorded)
+
+# %%
+reveal(prediction_rate_factor, found["standard"][1024].rate / found["standard"][64].rate)
+
+# %% [markdown]
+# Read the left panel first. In the standard parameterisation the best rate falls with the width, by a factor of three from 64 to 1,024. In
+# muP it does **not stay put either**: it *rises*, by a factor of two. The coordinate check was flat, to a few per cent per doubling, and
+# still the best rate moves. The theory behind muP is about widths going to infinity, and the check looks at four steps of 600; neither
+# promises anything about widths of 16 to 1,024 after a whole training. That is why you draw the lowest points, for each width, with
+# intervals, before you trust a rate that was tuned on a small model.
+#
+# Then the right panel, which is about what you lose:
+
+# %%
+for name, runs in recorded.items():
+    own, kept = figures.at_best(runs), figures.at_best(runs, rate=found[name][64].rate)
+    price = {width: kept[width].mean() - own[width].mean() for width in own}
+    print(f"{name:8} loss at 1,024: own best rate {own[1024].mean():.3f}, best rate of 64 {kept[1024].mean():.3f} nats")
+    print(f"{'':8} price of keeping the rate: " + ", ".join(f"{width}: {cost:.3f}" for width, cost in price.items()))
+    if name == "standard":
+        standard_price, turned = price[1024], kept[1024].mean() > kept[512].mean()
+        best_standard = own[1024].mean()
+assert standard_price > 2 * price[1024] and turned
+assert own[1024].mean() > best_standard
+
+# %% [markdown]
+# Keep the rate of width 64, and the standard model pays 0.2 nats at width 1,024; beyond 512 growing makes it *worse*. muP pays a
+# third of that, and growing goes on helping. So muP does what it is for, in part: it turns a rate that is too high, which can undo the
+# growth, into one that is a little too low. It is no gift of quality: with its own best rate at each width, the standard
+# model ends a little lower than muP.
+#
+# ## 7 Wider or deeper
+#
+# Now the comparison of section 1 again, fairly: each model with the rate that suits *it* best, of eight, and five seeds. All models of a
+# panel have the same number of weights, so the same cost.
+
+# %% alt="Two panels of loss against the number of hidden layers, 1 to 16, at 16,000 and at 64,640 weights. Plain networks are best with two layers and rise steeply to sixteen. With skips the rise is much smaller, and at the larger cost four layers with skips lie level with two plain ones."
+plain = {n: dict(enumerate(figures.at_best(sweeps.reference(f"depths-{n}")).values())) for n in (1, 2, 4, 8, 16)}
+skips = {n: dict(enumerate(figures.at_best(sweeps.reference(f"depths-{n}-residual")).values())) for n in (4, 8, 16)}
+figures.draw_depths(plain, skips)
+
+# %%
+from scipy import stats
+
+
+def difference(a, b):
+    """Mean of a less mean of b, and its 95 % interval (Welch)."""
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    return np.mean(a) - np.mean(b), low, high
+
+
+for level, weights in enumerate((16_000, 64_640)):
+    gap, low, high = difference(skips[4][level], plain[2][level])
+    print(f"{weights:6,} weights: four layers with skips less two layers: {gap:+.3f} nats [{low:+.3f}, {high:+.3f}]")
+start = figures.at_best(recorded["standard"])[64]
+grown = {"width (2 x 230)": plain[2][1], "layers (16 x 64)": plain[16][1], "layers, skips (16 x 64)": skips[16][1]}
+for name, values in grown.items():
+    gap, low, high = difference(values, start)
+    print(f"growing nine times by {name:24} changes the loss by {gap:+.3f} nats [{low:+.3f}, {high:+.3f}]")
+assert difference(skips[4][0], plain[2][0])[0] > 0.04 and abs(difference(skips[4][1], plain[2][1])[0]) < 0.04
+assert difference(plain[2][1], start)[2] < -0.2 and difference(plain[16][1], start)[1] > 0.2
+
+# %% [markdown]
+# What the figures say, for this task and 600 steps:
+#
+# - **Width pays**, though not all of it in one layer: one hidden layer is worse than two.
+# - **Depth without skips hurts** beyond two layers, even at its own best rate. Hardly a signal is seen twice, so this is no learning by
+#   heart; the deep stack trains badly.
+# - **With skips depth hurts less, and pays later.** At the smaller cost four layers lose to two; at four times the cost they are level, so
+#   the best depth seems to grow with the size. In large Transformers, which have skips and a normalisation in every layer, Kaplan and co-authors
+#   (2020) report that at a fixed number of parameters the shape matters little over a wide range.
+#
+# ### Verdict on 3.1
+#
+# The claim is right that layers, neurons and parameters are what a model grows by, and every scaling law needs models that grow. "By
+# itself" is what fails. Its figure: at equal cost, nine times the small model's, the loss of growing by layers alone less that
+# of growing by width alone.
+
+# %% claim="3.1"
+gap, low, high = difference(plain[16][1], plain[2][1])
+print(f"sixteen layers of 64 less two layers of 230: {gap:.3f} nats [{low:.3f}, {high:.3f}]")
+verdict("3.1", gap)
+
+# %% [markdown]
+# ## 8 The best size for a task, and for a machine
+#
+# So far the number of steps was fixed, and larger cost more. Claim 3.2 asks the practical question: a *budget* is fixed. Then a larger
+# model gets fewer steps, and one size is best. Lesson 5.3 builds this measurement; here are its recorded runs (a small network that
+# predicts the next character of Python source code, 2,000 to 930,000 parameters). And what is fixed in practice is often not FLOPs but *hours on a
+# given machine*. Is that the same?
+
+# %%
+from course.laws import fit_isoflop
+
+characters = sweeps.reference("characters")
+speed = characters["flops"].groupby(characters["size"]).sum() / characters["seconds"].groupby(characters["size"]).sum()
+print("GFLOP/s that each width reached: " + ", ".join(f"{width}: {rate / 1e9:.0f}" for width, rate in speed.items()))
+law = fit_isoflop(
+    characters["flops"], characters["n_params"], characters["loss"], budget=characters["budget"], bootstrap=1000
+)
+for one in law.optima:
+    print(
+        f"{one.flops:8.2g} FLOPs: best size {one.n_params:9,.0f} [{one.low:9,.0f}, {one.high:9,.0f}], loss {one.loss:.3f}"
+    )
+assert speed.iloc[-1] > 5 * speed.iloc[0]
+
+# %%
+ratios = []
+for seconds in (0.2, 0.4, 1.0, 2.5):
+    best_in_time, spent, by_time = figures.best_for_seconds(characters, seconds)
+    by_flops = law.predict(flops=[spent])[0]
+    ratios.append(best_in_time / by_flops)
+    print(
+        f"{seconds:3.1f} s each: best size {best_in_time:7,.0f}; at its {spent:.1e} FLOPs for every size {by_flops:7,.0f}"
+    )
+assert all(0.9 < ratio < 2 for ratio in ratios) and np.mean(ratios) > 1
+
+# %% alt="Two panels of loss against parameters: at equal FLOPs a valley with a dashed line at its lowest point, and beside it the same kind of valley for sizes that trained for 0.4 seconds each."
+middle = min(law.optima, key=lambda one: abs(np.log(one.flops / 1e11)))
+budgets = characters["budget"].unique()
+nearest = budgets[np.argmin(abs(np.log(budgets / 3.2e10)))]
+at_flops = characters[characters["budget"] == nearest].groupby("n_params", as_index=False)["loss"].mean()
+in_time, spent, by_time = figures.best_for_seconds(characters, 0.4)
+figures.draw_sizes(at_flops, law.predict(flops=[nearest])[0], by_time, in_time, 0.4)
+
+# %% [markdown]
+# A small model leaves the machine idle: the narrowest reaches less than a fifth of the FLOPs per second of the widest, because each step
+# has work that does not depend on the size. So counted in seconds small models are dearer than in FLOPs, and the best size for a given
+# *time* comes out a little larger, by some per cent up to a third (seconds of a machine that others share are not a clean measurement).
+# Expect more of it on a GPU, which needs more work at once to be busy. "For a task on given hardware" is the right way to put it.
+#
+# Does time rise with size, as the claim says? In the recorded widths:
+
+# %%
+run_seconds = recorded["standard"].groupby("size")["seconds"].median()
+flops = recorded["standard"].groupby("size")["flops"].median()
+for a, b in ((16, 64), (256, 1024)):
+    print(f"width {a} to {b}: FLOPs x {flops[b] / flops[a]:.1f}, seconds x {run_seconds[b] / run_seconds[a]:.1f}")
+assert run_seconds[64] / run_seconds[16] < 0.6 * flops[64] / flops[16]
+
+# %% [markdown]
+# It rises, at first far less than the compute. (Lesson 2.2 finds where that law begins.)
+#
+# ### Verdict on 3.2
+#
+# Its figure: the best size at $10^{11}$ FLOPs, in parameters, with the interval that the seeds give it.
+
+# %% claim="3.2"
+print(
+    f"best size at {middle.flops:.2g} FLOPs: {middle.n_params:,.0f} [{middle.low:,.0f}, {middle.high:,.0f}] parameters"
+)
+at_budget = characters[np.isclose(characters["budget"], 1e11)].groupby("n_params", as_index=False)["loss"].mean()
+near = np.interp(np.log(middle.n_params * np.array([0.5, 2])), np.log(at_budget["n_params"]), at_budget["loss"])
+print(
+    f"half that size costs {near[0] / middle.loss - 1:.1%} of the loss, twice that size {near[1] / middle.loss - 1:.1%}"
+)
+verdict("3.2", middle.n_params)
+
+# %% [markdown]
+# ## 9 Your turn
+
+# %% [markdown] exercise="3.1.6"
+# You have a model of two hidden layers that is tuned at width 64, and may now spend a hundred times its compute. In about 80
+# words: how do you grow it? Say at which cost you compare candidates, what you rescale and by which rule, how you find the
+# learning rate of the large model, and what would make you distrust it.
+
+# %% exercise="3.1.6"
+### BEGIN SOLUTION
+my_plan = """
+I compare candidates at equal FLOPs, first with a tenth of the budget: width alone, and width with two and four times the
+layers and skips, divided by the root of the depth. The initial weights follow sqrt(2 / fan_in). I write the multipliers of
+muP into the model, but do not trust them: at widths 64, 128 and 256 I sweep the learning rate with five seeds, draw the
+best rates with intervals, and extrapolate their line to the large width. I spend the last tenth on two rates beside the
+predicted one. If the best rates do not lie on a line, or the wider of two models is worse, I stop and look for the reason.
+"""
+### END SOLUTION
+
+# %% check="3.1.6"
+check("3.1.6", my_plan)
+
+# %% [markdown]
+# Try a part of it: the cell below trains one model at one rate in about a second. Can you beat the loss of two layers of
+# 230 at the same 64,640 weights? (Families: `mlp_1`, `mlp`, `mlp_4`, `mlp_8`, `mlp_16`, `mlp_4_residual`, `mlp_8_residual`,
+# `mlp_16_residual`, `mlp_mup`.)
+
+# %%
+tried = losses("mlp_4_residual", equal_cost_width(64_640, 4, 40, 10), rate=0.008)
+print(f"{np.mean(tried):.3f} nats, against {np.mean(plain[2][1]):.3f} for two layers")
+assert np.mean(tried) < 0.75
+
+# %% [markdown]
+# ## Takeaways
+#
+# - Growth by itself is not what helps: nine times the size, in layers alone, was worse than the small model. The start, the way through
+#   depth and the rate must fit the size.
+# - The best rate falls with the width. muP makes a step's effect the same at every width; here that moved the best rate the other
+#   way and cost less. Draw the lowest point of each width; a flat coordinate check does not tell.
+# - At a fixed budget one size is best, and it can be measured. In seconds it is another one than in FLOPs.
+#
+# ## One step further
+#
+# - Greg Yang and co-authors, *Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer* (2022), give the
+#   tables for other optimisers and for attention. Which entries change for plain gradient descent?
+# - Is the rise of muP's best rate a matter of the length of training? Run the live sweep with 2,400 steps.
+# - Skips divided by the root of the depth: does the best rate of `mlp_16_residual` equal that of `mlp_4_residual` at the same width?
+#   Sweep it as in section 5.
