@@ -39,6 +39,16 @@ _INTENSITY_MISTAKES = (
         "You counted numbers. Intensity is per byte, and each number has `bytes_per_number` of them.",
     ),
     Mistake(
+        "times bytes",
+        lambda m, k, n, b: 2 * m * k * n / (m * k + k * n + m * n) * b,
+        "You multiplied by the bytes of a number. They belong to what is moved: below the line, with the numbers.",
+    ),
+    Mistake(
+        "one result's work",
+        lambda m, k, n, b: 2 * k / (b * (m * k + k * n + m * n)),
+        "You counted the FLOPs of a single result, 2 k. There are m n of them.",
+    ),
+    Mistake(
         "bits",
         lambda m, k, n, b: 2 * m * k * n / (8 * b * (m * k + k * n + m * n)),
         "You divided by bits: eight times too small. A float32 has 32 bits, which are 4 bytes, and `bytes_per_number` is "

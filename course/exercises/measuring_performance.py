@@ -71,6 +71,11 @@ _WILSON_MISTAKES = (
         "The formula is right, z is not: 1.645 leaves 5 % on *each* side. For 95 % in all, z = 1.96.",
     ),
     Mistake(
+        "z not squared",
+        lambda k, n: _wilson(k / n, n, math.sqrt(Z)),
+        "In your quadratic stands z where z² belongs: squaring the inequality squares 1.96 too.",
+    ),
+    Mistake(
         "no z² / 4n²",
         lambda k, n: _wilson(k / n, n, term=0.0),
         "Under the root z²/(4n²) is missing. Without it the interval of a perfect score has no width.",
@@ -102,6 +107,11 @@ _WILSON_MISTAKES = (
         "middle and half",
         lambda k, n: (lambda ends: (sum(ends) / 2, (ends[1] - ends[0]) / 2))(_wilson(k / n, n)),
         "You returned the middle and the half width. Return the two ends: (low, high).",
+    ),
+    Mistake(
+        "larger end first",
+        lambda k, n: _wilson(k / n, n)[::-1],
+        "These are the two ends, the larger one first. Return (low, high).",
     ),
 )
 
@@ -170,6 +180,11 @@ def _left_out(table: Any) -> tuple[float, ...]:
     return float(scores[0][said].mean()), float(scores[1].mean()), float(scores[2][said].mean())
 
 
+def _precision_left_out(table: Any) -> tuple[float, float, float]:
+    _, recall, f1 = macro_scores(table)
+    return _left_out(table)[0], recall, f1
+
+
 def _zero_by_zero(table: Any) -> tuple[float, float, float]:
     t = np.asarray(table, dtype=float)
     p, r = np.diag(t) / t.sum(axis=0), np.diag(t) / t.sum(axis=1)
@@ -217,6 +232,12 @@ _TABLE_MISTAKES = (
         "and F1 count as 0.",
     ),
     Mistake(
+        "precision left out",
+        _precision_left_out,
+        "Recall and F1 are right. Your mean of the precisions leaves out the class that is never predicted; its precision "
+        "counts as 0.",
+    ),
+    Mistake(
         "0 / 0",
         _zero_by_zero,
         "A class that is never predicted gives 0 / 0, which is nan, and the average with it. Its precision counts as 0 here.",
@@ -250,13 +271,16 @@ def bootstrap_interval(
 
 
 def _bootstrap_cases(rng: np.random.Generator) -> list[Case]:
-    cases = []
-    for n in (24, 30, 40):
+    cases: list[Case] = []
+    while len(cases) < 2:
+        n = (24, 32)[len(cases)]
         y = rng.permutation(np.arange(n) % 2)
         score = np.where(y == 1, 1, -1) * rng.normal(1.4, 1.6, n)
-        cases.append(
-            Case((log_loss, y, (1 / (1 + np.exp(-score))).clip(0.02, 0.98).round(3), 3000, int(rng.integers(99))))
-        )
+        p = (1 / (1 + np.exp(-score))).clip(0.02, 0.98).round(3)
+        losses = log_loss(y[:, None], p[:, None])
+        # One spread for all cases: the tolerance lets other draws pass (0.005) and a 90 % interval fail (0.02 and more).
+        if 0.066 < losses.std() / math.sqrt(n) < 0.076:
+            cases.append(Case((log_loss, y, p, 3000, int(rng.integers(99)))))
     return cases
 
 
@@ -282,6 +306,11 @@ def _together(rng: np.random.Generator, n: int, resamples: int) -> tuple[Any, An
     return rows, rows
 
 
+def _apart(rng: np.random.Generator, n: int, resamples: int) -> tuple[Any, Any]:
+    rows = rng.integers(0, n, (resamples, 2, n))  # in the order of a loop that draws for y, then for p
+    return rows[:, 0], rows[:, 1]
+
+
 def _about(values: np.ndarray, factor: float) -> Any:
     return values.mean() - factor * values.std(), values.mean() + factor * values.std()
 
@@ -289,16 +318,17 @@ def _about(values: np.ndarray, factor: float) -> Any:
 _BOOTSTRAP_MISTAKES = (
     Mistake(
         "labels and predictions apart",
-        _resampled(lambda g, n, b: (g.integers(0, n, (b, n)), g.integers(0, n, (b, n)))),
+        _resampled(_apart),
         "You drew rows for `y` and other rows for `p`. Then a sample meets another one's prediction, and the interval is that "
         "of a model that guesses. Draw the rows once for each resample, and use them for both.",
     ),
     Mistake(
         "without replacement",
         _resampled(lambda g, n, b: (np.argsort(g.random((b, n)), axis=1),) * 2),
-        "Your interval has almost no width. All n rows drawn *without* replacement are the same rows in another order: use "
-        "`rng.integers(0, n, n)`. Or you divided the spread by the root of the number of resamples: that says how well their "
-        "mean is known, which patience makes as small as you like.",
+        "Your interval is far too narrow. Either the n rows were drawn *without* replacement, which gives the same rows in "
+        "another order; or there were more than n of them: each resample is `rng.integers(0, n, n)`. Or you divided the spread "
+        "by the root of the number of resamples: that says how well their mean is known, which patience makes as small "
+        "as you like.",
     ),
     Mistake(
         "a standard deviation",
@@ -311,6 +341,11 @@ _BOOTSTRAP_MISTAKES = (
         _resampled(_together, lambda v: (v.min(), v.max())),
         "These are the smallest and the largest value; the more resamples, the farther apart. Take the 2.5 and the "
         "97.5 % quantiles.",
+    ),
+    Mistake(
+        "ninety per cent",
+        _resampled(_together, lambda v: _middle(v, 0.05)),
+        "You left 5 % out on *each* side, so your interval holds 90 %. For 95 % take the quantiles 0.025 and 0.975.",
     ),
     Mistake(
         "quartiles",
@@ -376,6 +411,21 @@ _HALF_MISTAKES = (
         "length multiplied",
         lambda A, alpha, length: (A / (1 - 0.5**length)) ** (1 / alpha),
         "You raised 1/2 to the power `length`. From p^length = 1/2 follows p = (1/2)^(1/length).",
+    ),
+    Mistake(
+        "root of 2",
+        lambda A, alpha, length: (A / (1 - 2 ** (1 / length))) ** (1 / alpha),
+        "You took 2^(1/length), which is above 1. From p^length = 1/2 follows p = (1/2)^(1/length), below 1.",
+    ),
+    Mistake(
+        "length divided",
+        lambda A, alpha, length: (A / (1 - 0.5 / length)) ** (1 / alpha),
+        "You divided 1/2 by `length`. To undo the power `length`, raise to 1/length: p = (1/2)^(1/length).",
+    ),
+    Mistake(
+        "A outside",
+        lambda A, alpha, length: A / (1 - 0.5 ** (1 / length)) ** (1 / alpha),
+        "Almost: A belongs inside the power, N = (A / x)^(1/alpha). Set one more pair of brackets.",
     ),
     Mistake(
         "the logarithm",
@@ -447,6 +497,16 @@ _SEED_MISTAKES = (
         "not whole",
         lambda d, s: _exact_seeds(d, s),
         "The formula is right. Seeds are whole numbers: round up (`math.ceil`).",
+    ),
+    Mistake(
+        "not whole, 2.8",
+        lambda d, s: _exact_seeds(d, s, 1.96 + 0.84),
+        "The formula is right; seeds are whole numbers. Round up (`math.ceil`).",
+    ),
+    Mistake(
+        "root of n",
+        lambda d, s: math.ceil(math.sqrt(_exact_seeds(d, s))),
+        "This is the root of n. The formula holds sqrt(2/n): square both sides to get n.",
     ),
     Mistake(
         "squares added",
@@ -597,10 +657,10 @@ EXERCISES = (
         hints=(
             "One resample: n row numbers, drawn with replacement, used for both columns.",
             "`rows = rng.integers(0, n, n)` and then `metric(y[rows], p[rows])`, `resamples` times.",
-            "`np.quantile(values, [0.025, 0.975])`.",
+            "`low, high = np.quantile(values, [0.025, 0.975])`.",
         ),
         rtol=0.0,
-        atol=0.028,
+        atol=0.018,
     ),
     Exercise(
         id="3.4.4",

@@ -77,7 +77,7 @@ _LOCAL_MISTAKES = (
 
 
 def _start_cases(rng: np.random.Generator) -> list[Case]:
-    cases = []
+    cases: list[Case] = []
     for points, part in (
         (5, "with overhead"),
         (6, "with overhead"),

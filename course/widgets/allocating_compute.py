@@ -80,15 +80,16 @@ def draw_points(points: Sequence[Point], line: Roofline | None = None) -> Figure
     return fig
 
 
-def draw_product(peak: float, bandwidth: float, n: int) -> Figure:
+def draw_product(peak: float, bandwidth: float, n: int, bytes_per_number: int = 4) -> Figure:
     """An n by n product, a row times the same matrix and a vector addition under a roof; peak TFLOP/s, bandwidth GB/s."""
+    width = bytes_per_number
     line = Roofline(peak * 1e12, bandwidth * 1e9)
     fig, ax = plots.figure(height=4.2)
     _roof(ax, line, 0.03, 1e4)
     shown = (
-        (f"{n} x {n} product", matrix_product_intensity(n, n, n), "blue", "o"),
-        (f"one row x {n} x {n} matrix", matrix_product_intensity(1, n, n), "orange", "s"),
-        ("vector addition", 1 / 12, "green", "^"),
+        (f"{n} x {n} product", matrix_product_intensity(n, n, n, width), "blue", "o"),
+        (f"one row x {n} x {n} matrix", matrix_product_intensity(1, n, n, width), "orange", "s"),
+        ("vector addition", 1 / (3 * width), "green", "^"),
     )
     for name, intensity, colour, marker in shown:
         rate = line.attainable(intensity)
@@ -270,6 +271,7 @@ def draw_wrong_size(n_params: Any, loss_excess: Any, waste: Any, best: float) ->
     """Two panels against size over best size: how much higher the loss is (%), and what that is worth in compute (%)."""
     factor = np.asarray(n_params, dtype=float) / best
     fig, axes = plots.figure(columns=2, width=9.2, height=3.8)
+    top = 100 * max(float(np.max(loss_excess)), float(np.max(waste)))  # one scale for both, or either looks steep
     for ax, values, name, colour, marker in (
         (axes[0], loss_excess, "loss above the best (%)", "blue", "o"),
         (axes[1], waste, "compute wasted (%)", "orange", "s"),
@@ -280,10 +282,10 @@ def draw_wrong_size(n_params: Any, loss_excess: Any, waste: Any, best: float) ->
         lowest = int(np.argmin(y))
         for i, (x, value) in enumerate(zip(factor, y, strict=True)):
             side = "center" if i == lowest else "right" if i < lowest else "left"
-            offset = {"center": (0, -17), "right": (-7, -2), "left": (7, -2)}[side]
+            offset = {"center": (0, -17), "right": (-7, 2), "left": (7, 2)}[side]
             plots.label(ax, x, value, f"{value:.1f}" if value < 10 else f"{value:.0f}", offset=offset, ha=side)
         ax.set(xscale="log", xlabel="size / best size", ylabel=name)
-        ax.set_ylim(-0.13 * y.max(), 1.1 * y.max())
+        ax.set_ylim(-0.13 * top, 1.1 * top)
         ax.set_xlim(factor.min() / 2, factor.max() * 2)
         ticks = [0.25, 0.5, 1, 2, 4]
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

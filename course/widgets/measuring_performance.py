@@ -172,7 +172,9 @@ def draw_leaks(accuracies: Mapping[str, ArrayLike]) -> Figure:
         colour = "orange" if v.mean() > 60 else "blue"
         ax.plot(v, row + 0.16 * jitter.uniform(-1, 1, len(v)), ".", color=plots.COLOURS[colour], alpha=0.6)
         ax.plot([v.mean()] * 2, [row - 0.3, row + 0.3], color=plots.COLOURS[colour], linewidth=3)
-        plots.label(ax, v.mean(), row + 0.3, f"{v.mean():.0f} %", colour=colour, offset=(4, -2))
+        plots.label(
+            ax, v.mean(), row + 0.3, f"{v.mean():.0f} %", colour=colour, offset=(4 if v.mean() > 50 else -28, -2)
+        )
     ax.axvline(50, color=plots.COLOURS["black"], linestyle="--", linewidth=1.4)
     ax.set_yticks(range(len(accuracies)), list(accuracies))
     ax.set(ylim=(-0.6, len(accuracies) - 0.2), xlim=(30, 103), xlabel="accuracy on labels that are coin flips (%)")

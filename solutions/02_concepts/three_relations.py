@@ -38,7 +38,7 @@ from course.widgets import explore, log_slider, slider
 # %% [markdown]
 # ## Predict first
 #
-# Think of models from 1,000 to 11 million parameters, each step on a batch of 64 tokens.
+# Think of models from 1,000 to 9 million parameters, each step on a batch of 64 tokens.
 #
 # - A model of 2,000 parameters is made ten times larger. How many times longer does a step of training take?
 # - A model of 100,000 parameters is made ten times larger. How many times longer now?
@@ -58,7 +58,7 @@ prediction_fall = 1.0
 # multiplied by a matrix into `width` numbers, and these by another into one score for each character. Width is the
 # dial; `course.counting` counts the parameters (lesson 2.1).
 #
-# First two large models, of 5 and 11 million parameters. They are too slow to train here: they are timed for a few steps,
+# First two large models, of 2 and 9 million parameters. They are too slow to train here: they are timed for a few steps,
 # and the memory that they take is noted. The forecasts at the end, which are made from the small models alone, are scored
 # with them. `Trainer` compiles the whole loop of training into one program, which takes a second or two a size and is
 # not counted as training time.
@@ -67,7 +67,7 @@ prediction_fall = 1.0
 recipe = Recipe(batch=64, rate=0.013, rate_power=0.75)  # the peak learning rate is 0.013 (64 / width)^0.75 (lesson 5.3)
 few = task("characters", validation=512)  # evaluating the largest would take longer than timing them
 larger, memory = {}, {}
-for width in (1536, 2304):
+for width in (1024, 2048):
     with relations.PeakMemory() as watch:
         trainer = Trainer(few, "char_mlp", width, recipe)
         trainer.compile()
@@ -203,7 +203,7 @@ check("2.2.2", law_begins)
 # stretch that is straight within the tolerance. For time we allow 25 %, because clocks on a shared machine are no
 # better.
 
-# %% alt="Above: time of a training step against parameters from a thousand to eleven million, both logarithmic, with a straight line through a shaded stretch; the smallest models lie above the line. Below: how far each point is off that line in per cent, small inside the stretch and large outside."
+# %% alt="Above: time of a training step against parameters from a thousand to nine million, both logarithmic, with a straight line through a shaded stretch; the smallest models lie above the line. Below: how far each point is off that line in per cent, small inside the stretch and large outside."
 first, last = straight_range(all_n, all_seconds, 0.25)
 time_law = line(all_n[first : last + 1], all_seconds[first : last + 1])
 print(f"straight within 25 % from {all_n[first]:,.0f} to {all_n[last]:,.0f} parameters: exponent {time_law.said}")
@@ -599,7 +599,7 @@ check("2.2.6", run_seconds)
 # %% alt="Time of a step against parameters: a straight line with a shaded interval and a green curve of three parts, both fitted to sizes up to a million; two larger models, timed afterwards, lie above the line and nearer to the green curve."
 begin, stop = straight_range(N, seconds, 0.25)
 small_law = line(N[begin : stop + 1], seconds[begin : stop + 1])
-bandwidth = copy_bandwidth()
+bandwidth = copy_bandwidth(megabytes=64)
 parts = relations.fit_time_model(N, seconds, recipe.batch, bandwidth.median * 1e9)
 figures.draw_resources(small_law, parts, recipe.batch, N, seconds, far_n, far_seconds)
 
