@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import json
-import math
 import os
 import signal
 import subprocess
@@ -18,9 +17,8 @@ import pytest
 import tiny_tasks
 
 import course.data
-from course import sweeps, training
+from course import sweeps
 from course.commands import sweep as command
-from course.training import Outcome
 
 ORDINARY = (
     "--task",
@@ -39,32 +37,16 @@ ORDINARY = (
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch, tmp_path):
     """The tiny tasks under their names; records go below an empty folder."""
-    known = {"letters": tiny_tasks.letters(), "corners": tiny_tasks.corners()}
-    real = course.data.task
-    monkeypatch.setattr(course.data, "task", lambda name, **options: known.get(name) or real(name, **options))
+    tiny_tasks.enter(monkeypatch, letters=tiny_tasks.letters(), corners=tiny_tasks.corners())
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True)
 def trained(monkeypatch):
-    """Training that takes no time, with an interior optimum at each budget; `trained` lists what was asked of it."""
-    calls = []
-
-    def branches(trainer, budgets, seed=0):
-        calls.append((trainer.size, seed, sorted(budgets)))
-        for steps in sorted(budgets):
-            loss = 1 + trainer.size**-1.0 + 40 * steps**-1.0 + seed / 1000
-            yield Outcome(steps, math.nan if trainer.recipe.rate > 1000 else loss, loss, 0.1)
-
-    class Trainer:
-        def __init__(self, task, family, size, recipe):
-            self.size, self.recipe = size, recipe
-
-    monkeypatch.setattr(training, "Trainer", Trainer)
-    monkeypatch.setattr(training, "train_branches", branches)
-    sweeps.running._trainer.cache_clear()
-    yield calls
-    sweeps.running._trainer.cache_clear()
+    """Training that takes no time, with an interior optimum at each budget."""
+    yield from tiny_tasks.pretend_training(
+        monkeypatch, lambda size, steps, seed: 1 + size**-1.0 + 40 * steps**-1.0 + seed / 1000
+    )
 
 
 def parsed(*args):

@@ -21,10 +21,9 @@ import tiny_tasks
 from hypothesis import given
 from hypothesis import strategies as st
 
-import course.data
-from course import counting, sweeps, training
+from course import counting, sweeps
 from course.sweeps import Plan, RunConfig, SweepStoppedError
-from course.training import Outcome, Recipe
+from course.training import Recipe
 
 COLUMNS = [
     *("run_id", "task", "family", "size", "seed", "n_params", "n_params_body", "tokens", "steps", "batch", "flops"),
@@ -43,31 +42,16 @@ def one_sentence(error) -> str:
 def tiny(monkeypatch):
     """The tiny tasks under their names."""
     known = {"letters": tiny_tasks.letters(), "corners": tiny_tasks.corners(), "sequences": tiny_tasks.sequences()}
-    real = course.data.task
-    monkeypatch.setattr(course.data, "task", lambda name, **options: known.get(name) or real(name, **options))
+    tiny_tasks.enter(monkeypatch, **known)
     return known
 
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Training that takes no time: the loss follows a law; `trained` lists what was asked of it."""
-    calls = []
-
-    def branches(trainer, budgets, seed=0):
-        calls.append((trainer.size, seed, sorted(budgets)))
-        for steps in sorted(budgets):
-            loss = 1 + trainer.size**-0.5 + steps**-0.5 + seed / 100
-            yield Outcome(steps, math.nan if trainer.recipe.rate > 1000 else loss, loss, 0.1)
-
-    class Trainer:
-        def __init__(self, task, family, size, recipe):
-            self.size, self.recipe = size, recipe
-
-    monkeypatch.setattr(training, "Trainer", Trainer)
-    monkeypatch.setattr(training, "train_branches", branches)
-    sweeps.running._trainer.cache_clear()
-    yield calls
-    sweeps.running._trainer.cache_clear()
+    """Training that takes no time: the loss follows a law."""
+    yield from tiny_tasks.pretend_training(
+        monkeypatch, lambda size, steps, seed: 1 + size**-0.5 + steps**-0.5 + seed / 100
+    )
 
 
 def plan(**changes) -> Plan:
@@ -168,9 +152,35 @@ def test_budgets_are_evenly_spaced_in_the_logarithm(low, high, number):
 @pytest.mark.parametrize("name", sweeps.PRESETS)
 def test_every_preset_is_a_plan(name):
     made = sweeps.preset(name)
+    assert sweeps.cost(made, rate=1e10).seconds > 0
+    if made.steps:
+        assert len(made.runs) == len(made.sizes) * len(made.steps) * len(made.rates) * len(made.seeds)
+        return
     per_budget = made.table().groupby("budget")["size"].nunique()
     assert (per_budget >= 4).sum() >= 3, "a parabola needs some sizes a budget, a line some budgets"
-    assert sweeps.cost(made, rate=1e10).seconds > 0
+
+
+@pytest.mark.parametrize("name", sweeps.references())
+def test_a_recorded_sweep_holds_every_run_of_its_preset_and_says_how_it_was_made(name):
+    frame, made = sweeps.reference(name), sweeps.preset(name)
+    same = [
+        "task",
+        "family",
+        "size",
+        "seed",
+        "steps",
+        "batch",
+        "learning_rate",
+    ]  # the run's id holds the text's hash too
+    planned = made.table()[same].sort_values(same, ignore_index=True)
+    pd.testing.assert_frame_equal(frame[same].sort_values(same, ignore_index=True), planned, rtol=1e-9)
+    about = frame.attrs["provenance"]
+    assert (
+        about["runs"] == len(frame)
+        and about["command"] == f"course sweep {name}"
+        and about["seeds"] == list(made.seeds)
+    )
+    assert {"tensorflow", "keras", "python", "device", "commit", "seconds", "flops"} <= set(about)
 
 
 def test_predicted_cost_counts_what_branches_share():
@@ -247,7 +257,17 @@ def test_a_sweep_is_its_records_and_loads_as_it_was_returned(tmp_path, trained):
     made = plan(seeds=(0, 1))
     frame = sweeps.run(made, tmp_path, progress=False)
     assert list(frame.columns[: len(COLUMNS)]) == COLUMNS
-    assert set(frame["run_id"]) == {config.run_id for config in made.runs}
+    same = [
+        "task",
+        "family",
+        "size",
+        "seed",
+        "steps",
+        "batch",
+        "learning_rate",
+    ]  # the run's id holds the text's hash too
+    planned = made.table()[same].sort_values(same, ignore_index=True)
+    pd.testing.assert_frame_equal(frame[same].sort_values(same, ignore_index=True), planned, rtol=1e-9)
     assert sorted(path.stem for path in (tmp_path / "runs").iterdir()) == sorted(frame["run_id"])
     for folder in (tmp_path, tmp_path / "runs", str(tmp_path)):
         pd.testing.assert_frame_equal(sweeps.load(folder), frame)

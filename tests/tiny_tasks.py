@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
+import course.data
+from course import sweeps, training
 from course.data import Task
+from course.training import Outcome
 
 SIGMA = 0.25
 """Standard deviation of the noise of `corners`, whose floor is its square."""
@@ -87,3 +91,33 @@ def pictures(inputs: tuple[int, ...] = (6, 6, 1), classes: int = 3) -> Task:
     return Task(
         "pictures", "cross_entropy", inputs, classes, 0, 1, {"means": means}, draw, (x, y, None), None, np.inf, "d" * 64
     )
+
+
+def enter(monkeypatch, **tasks: Task) -> None:
+    """The tiny tasks under their names, beside the course's own."""
+    real = course.data.task
+    monkeypatch.setattr(course.data, "task", lambda name, **options: tasks.get(name) or real(name, **options))
+
+
+def pretend_training(monkeypatch, law):
+    """Training that takes no time: the loss is law(size, steps, seed), NaN at a rate above 1,000.
+
+    A generator for a fixture; it yields the list of what was asked for: (size, seed, steps of each run).
+    """
+    calls = []
+
+    def branches(trainer, budgets, seed=0):
+        calls.append((trainer.size, seed, sorted(budgets)))
+        for steps in sorted(budgets):
+            loss = law(trainer.size, steps, seed)
+            yield Outcome(steps, math.nan if trainer.recipe.rate > 1000 else loss, loss, 0.1)
+
+    class Trainer:
+        def __init__(self, task, family, size, recipe):
+            self.size, self.recipe = size, recipe
+
+    monkeypatch.setattr(training, "Trainer", Trainer)
+    monkeypatch.setattr(training, "train_branches", branches)
+    sweeps.running._trainer.cache_clear()
+    yield calls
+    sweeps.running._trainer.cache_clear()
