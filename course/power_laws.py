@@ -1,7 +1,8 @@
 """Power laws by hand, a classifier that learns by counting, and exponents that others have published. Lesson 1.1.
 
 The fits with intervals are in `course.laws`; here is what goes before them: the exponent from two points, what it
-costs, the floor from three points, the skill of a forecast, and a learning curve that takes seconds.
+costs, the floor from three points, the skill of a forecast, and a learning curve that takes seconds. And what goes
+after them: what a recorded sweep says about size against data, and how far its own law foresees it.
 """
 
 from __future__ import annotations
@@ -18,21 +19,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from course.data import Task
+    from course.laws import Fit
 
 __all__ = [
     "PUBLISHED",
     "CountingModel",
+    "Fall",
     "Published",
     "best_by_budget",
     "compute_equivalent",
+    "fall_by_size",
     "fit_line",
     "floor_from_three",
+    "floor_interval",
     "learning_curve",
     "r_squared",
     "size_share",
     "skill",
     "times_more",
     "two_point_exponent",
+    "wasted_compute",
+    "worst_forecast",
 ]
 
 Array = NDArray[Any]
@@ -97,6 +104,18 @@ def floor_from_three(first: float, second: float, third: float) -> float:
     if not y1 - y2 > y2 - y3 > 0:
         raise ValueError(f"The values must fall by less and less to point at a floor; got {y1:g}, {y2:g}, {y3:g}.")
     return (y1 * y3 - y2**2) / (y1 + y3 - 2 * y2)
+
+
+def floor_interval(values: ArrayLike, errors: ArrayLike, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """The middle 95 % of `floor_from_three` when each of its three values is moved at random by its own error.
+
+    values: the three; errors: the standard deviation of each. Raises ValueError where the errors are so large that a
+    moved triple no longer levels off.
+    """
+    y, spread = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
+    moved = y + spread * np.random.default_rng(seed).normal(size=(whole("draws", draws), 3))
+    low, high = np.percentile([floor_from_three(*three) for three in moved], [2.5, 97.5])
+    return float(low), float(high)
 
 
 def r_squared(y: ArrayLike, fitted: ArrayLike) -> float:
@@ -243,6 +262,77 @@ def size_share(law: Any, start: tuple[float, float], end: tuple[float, float]) -
     size = law["A"] * (n0 ** -law["alpha"] - n1 ** -law["alpha"])
     data = law["B"] * (d0 ** -law["beta"] - d1 ** -law["beta"])
     return size / (size + data)
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The fall of a sweep's loss from the best run of its smallest budget to that of its largest, split by a law.
+
+    start, end: the two losses in nats. share: the part of the fall that size brings, by `law`; low, high: its 95 %
+    interval, from resampled runs. What remains of 1 comes from data.
+    """
+
+    start: float
+    end: float
+    share: float
+    low: float
+    high: float
+    law: Fit
+
+    def size_held(self, runs: pd.DataFrame, n_params: int) -> tuple[float, float, float]:
+        """How far data alone come, with `n_params` parameters throughout: (most tokens, measured part, the law's part).
+
+        Both parts are of the whole fall, from the fewest tokens to the most that this size has seen in `runs`.
+        """
+        held = runs[runs["n_params"] == n_params].groupby("tokens")["loss"].mean()
+        if len(held) < 2:
+            raise ValueError(f"The sweep has no two runs of {n_params:,} parameters with different tokens.")
+        foretold = self.law.predict(n_params=n_params, tokens=held.index.to_numpy()[[0, -1]])
+        way = self.start - self.end
+        return (
+            float(held.index[-1]),
+            float((held.iloc[0] - held.iloc[-1]) / way),
+            float((foretold[0] - foretold[1]) / way),
+        )
+
+
+def fall_by_size(runs: pd.DataFrame, bootstrap: int = 1000) -> Fall:
+    """Fit L = E + A N^-alpha + B D^-beta to a sweep and split the fall of its best loss into size and data.
+
+    `runs` is a table as of `course.sweeps.reference`; the interval resamples runs `bootstrap` times.
+    """
+    from course import laws
+
+    law = laws.fit_chinchilla(runs["n_params"], runs["tokens"], runs["loss"], seeds=runs["seed"], bootstrap=bootstrap)
+    first, last = best_by_budget(runs).iloc[[0, -1]].to_dict("records")
+    ends = (first["n_params"], first["tokens"]), (last["n_params"], last["tokens"])
+    low, high = np.percentile(size_share(law.samples, *ends), [2.5, 97.5])
+    share = float(size_share(law.params, *ends))
+    return Fall(float(first["loss"]), float(last["loss"]), share, float(low), float(high), law)
+
+
+def worst_forecast(runs: pd.DataFrame, known: int) -> float:
+    """The largest miss, in per cent, of a law with floor fitted to a sweep's first `known` budgets, at all the others."""
+    from course import laws
+
+    best = best_by_budget(runs)
+    flops, loss = best["budget"].to_numpy(), best["loss"].to_numpy()
+    if not 3 <= whole("known", known) < len(flops):
+        raise ValueError(f"The sweep has {len(flops)} budgets: `known` must be 3 to {len(flops) - 1}; got {known}.")
+    ahead = laws.fit_power_floor(flops[:known], loss[:known]).predict(x=flops[known:])
+    return float(100 * np.abs(ahead / loss[known:] - 1).max())
+
+
+def wasted_compute(clean: pd.DataFrame, spoiled: pd.DataFrame) -> Array:
+    """The factor by which a spoiled sweep's compute exceeds what the clean one takes to the same best loss.
+
+    One factor for each budget of `spoiled` whose loss lies between the clean sweep's losses. Both as of
+    `course.sweeps.reference`.
+    """
+    curve, other = best_by_budget(clean), best_by_budget(spoiled)
+    inside = other[other["loss"].between(curve["loss"].min(), curve["loss"].max())]
+    enough = [compute_equivalent(curve["budget"], curve["loss"], value) for value in inside["loss"]]
+    return inside["budget"].to_numpy() / np.array(enough)
 
 
 def compute_equivalent(flops: ArrayLike, loss: ArrayLike, value: float) -> float:

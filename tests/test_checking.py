@@ -297,3 +297,11 @@ def test_a_home_that_cannot_be_written(tmp_path, monkeypatch):
     assert progress.load()["4.1.99"]["status"] == "passed"
     assert "Progress cannot be saved in" in progress.problem() and "COURSE_HOME" in progress.problem()
     progress.reset()
+
+
+def test_an_array_in_place_of_two_values_is_read_as_two_values():
+    from course.exercises.checking import _difference, agree
+
+    assert agree((1.0, 2.0), np.array([1.0, 2.0]), 1e-6, 1e-6)
+    assert _difference((1.0, 2.0), np.array([1.0, 3.0])).startswith("Value 2 of 2 differs.")
+    assert "got 3." in _difference((1.0, 2.0), np.zeros(3))

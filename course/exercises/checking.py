@@ -70,6 +70,11 @@ def shape_of(value: Any) -> str:
     return "a number" if array.ndim == 0 else f"shape {array.shape}"
 
 
+def _as_tuple(got: Any) -> Any:
+    """An array in place of several values stands for them, row by row."""
+    return tuple(got) if isinstance(got, np.ndarray) and got.ndim >= 1 else got
+
+
 def agree(expected: Any, got: Any, rtol: float, atol: float) -> bool:
     """Whether two plain values agree in structure and, within the tolerances, in every number."""
     if isinstance(expected, Mapping):
@@ -79,8 +84,7 @@ def agree(expected: Any, got: Any, rtol: float, atol: float) -> bool:
             and all(agree(expected[key], got[key], rtol, atol) for key in expected)
         )
     if isinstance(expected, tuple):
-        if isinstance(got, np.ndarray) and got.ndim >= 1 and len(got) == len(expected):
-            got = tuple(got)
+        got = _as_tuple(got)
         return (
             isinstance(got, tuple)
             and len(got) == len(expected)
@@ -143,6 +147,7 @@ def _pattern(expected: np.ndarray, got: np.ndarray) -> str:
 def _difference(expected: Any, got: Any) -> str:
     """One sentence on how `got` differs from `expected`."""
     if isinstance(expected, tuple):
+        got = _as_tuple(got)
         count = len(got) if isinstance(got, tuple) else 1
         if count != len(expected):
             return f"Expected {len(expected)} values (a tuple, as in `a, b`); got {count}."

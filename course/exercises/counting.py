@@ -234,6 +234,12 @@ _BLOCK_MISTAKES = (
         "their number does not matter.",
     ),
     Mistake(
+        "query, key and value for each head",
+        lambda d, h, f: (3 * h + 1) * d * d + 2 * d * f + 2 * d,
+        "You counted a query, a key and a value matrix of the whole width for each head. The heads *share* the width: each "
+        "has d_model / heads columns, so their number does not matter.",
+    ),
+    Mistake(
         "one head only",
         lambda d, h, f: 4 * d * (d // h) + 2 * d * f + 2 * d,
         "You counted the columns of one head. All heads together have d_model columns.",
@@ -267,6 +273,11 @@ _BLOCK_MISTAKES = (
         "biases",
         lambda d, h, f: 4 * d * d + 2 * d * f + 2 * d + 5 * d + f,
         "You counted biases. Many Transformers have them (GPT-3 has); the block of this table has none.",
+    ),
+    Mistake(
+        "biases of the feed-forward",
+        lambda d, h, f: 4 * d * d + 2 * d * f + 2 * d + d + f,
+        "You counted biases in the feed-forward part. Dense layers may have them, but the block of this table has none.",
     ),
     Mistake(
         "scores as parameters",
@@ -365,6 +376,18 @@ _TRANSFORMER_MISTAKES = (
         "This is the work of a whole sequence. The task asks for one token of it.",
     ),
     Mistake(
+        "gains counted",
+        lambda n, d, f, v, t: _mixed(1, 1, 1)(n, d, f, v, t) + 4 * n * d,
+        "You took 2 FLOPs for the gains of the normalisations as well. They are no matrices: each multiplies one number, "
+        "and the task asks for matrix products only.",
+    ),
+    Mistake(
+        "attention of all tokens",
+        lambda n, d, f, v, t: _mixed(1, t, 1)(n, d, f, v, t),
+        "Attention's own products are those of the whole text, `length` queries with `length` keys. The task asks for one "
+        "token: one query with `length` keys.",
+    ),
+    Mistake(
         "2 N",
         lambda n, d, f, v, t: 2 * (n * (4 * d * d + 2 * d * f) + 2 * d * v),
         "This is two for each weight, the embedding's included. The embedding multiplies nothing, and attention "
@@ -450,8 +473,8 @@ _PUZZLE_MISTAKES = (
     Mistake(
         "square",
         _D**2,
-        "This is what the usual formula takes, and it is what makes the count too high. Look at the heads: how many "
-        "columns have 32 of them with 128 each?",
+        "This is what the usual formula takes, and it is what makes the count too high. Look at the heads: how "
+        "many numbers do 32 of them have together, with 128 each?",
     ),
     Mistake(
         "square of the heads' width",
@@ -530,7 +553,7 @@ EXERCISES = (
         mistakes=_DENSE_MISTAKES,
         rtol=1e-12,
         hints=(
-            "Take one layer first, from 3 to 2 numbers. How many arrows are there between 3 inputs and 2 outputs?",
+            "Take one layer first, from 3 to 2 numbers. How many pairs of an input and an output are there? Each has a weight.",
             "A layer has `inputs * outputs` weights and `outputs` biases.",
             "Add this up over neighbours in the list: `for inputs, outputs in zip(widths[:-1], widths[1:])`.",
         ),

@@ -95,6 +95,11 @@ def _ring(
     return step_of
 
 
+def _from_zeros(chunks: Any, step: int) -> Any:
+    chunks = np.asarray(chunks, dtype=float)
+    return _ring(lambda i, s, p: i - s)(chunks, step) - chunks
+
+
 def _everything(chunks: Any, step: int) -> Any:
     chunks = np.asarray(chunks, dtype=float)
     return chunks + np.roll(chunks, 1, axis=0)
@@ -106,6 +111,11 @@ _RING_MISTAKES = (
         _ring(lambda i, s, p: i - s, add=False),
         "The receiver threw its own numbers away. It *adds* what arrives to what it holds: after p - 1 steps the chunk has "
         "collected every device's part.",
+    ),
+    Mistake(
+        "from zeros",
+        _from_zeros,
+        "You kept only what was sent. Each device still holds its own chunks: start from a copy of `chunks`, and add to it.",
     ),
     Mistake(
         "to the left",
@@ -206,6 +216,11 @@ _BUBBLE_MISTAKES = (
         "This is the share of the time in which a stage works. The bubble is the rest: 1 minus this.",
     ),
     Mistake(
+        "without micro-batches",
+        lambda p, m: (p - 1) / p,
+        "This is the bubble of a single micro-batch. With m of them each stage works m slots, and the whole takes more.",
+    ),
+    Mistake(
         "p in place of p - 1",
         lambda p, m: p / (m + p - 1),
         "You counted p idle slots. A stage waits for the p - 1 others: with one stage nothing is ever idle.",
@@ -269,6 +284,12 @@ _ZERO_MISTAKES = (
         "one stage late",
         _zero(lambda stage: (*_WHOLE[max(stage - 1, 0)], 0)),
         "You are one stage behind: stage 1 already divides the optimiser's state, and at stage 3 nothing is whole any more.",
+    ),
+    Mistake(
+        "one part at a time",
+        _zero(lambda stage: ((16, 0, 0), (4, 12, 0), (14, 2, 0), (14, 2, 0))[stage]),
+        "You divided a single part at each stage. The stages build on each other: stage 2 divides Adam's state *and* the "
+        "gradients, stage 3 the weights as well.",
     ),
     Mistake(
         "weights first",
@@ -603,7 +624,7 @@ EXERCISES = (
             ),
             Mistake(
                 "no traffic",
-                _lacks("traffic", "bandwidth", "bytes", "gb/s", "latency", "communicat"),
+                _lacks("traffic", "bandwidth", "bytes", "gb/s", "latency", "communicat", " send", " sent"),
                 "Your plan says nothing about what is sent. How many bytes a step, over which connection, and how long does that "
                 "take beside the computing?",
             ),

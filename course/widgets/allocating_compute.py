@@ -94,10 +94,10 @@ def draw_product(peak: float, bandwidth: float, n: int, bytes_per_number: int = 
     for name, intensity, colour, marker in shown:
         rate = line.attainable(intensity)
         ax.plot([intensity], [rate], marker, color=plots.COLOURS[colour], markersize=9)
-        right = intensity > 100
-        plots.label(
-            ax, intensity, rate, name, colour=colour, offset=(-4 if right else 10, -18), ha="right" if right else "left"
-        )
+        offset, side = ((0, 11), "center") if intensity >= line.ridge else ((10, -18), "left")
+        if intensity > 300 and side == "left":  # no room to the right
+            offset, side = (-10, 4), "right"
+        plots.label(ax, intensity, rate, name, colour=colour, offset=offset, ha=side)
     ax.set_xlim(0.03, 1e4)
     ax.set_ylim(line.bandwidth * 0.02, line.peak * 3)
     square = shown[0][1]
@@ -279,10 +279,10 @@ def draw_wrong_size(n_params: Any, loss_excess: Any, waste: Any, best: float) ->
         y = 100 * np.asarray(values, dtype=float)
         ax.plot(factor, y, marker=marker, color=plots.COLOURS[colour])
         ax.axvline(1, color=plots.COLOURS["black"], linestyle="--", linewidth=1)
-        lowest = int(np.argmin(y))
+        lowest, flat = int(np.argmin(y)), y.max() < 0.3 * top
         for i, (x, value) in enumerate(zip(factor, y, strict=True)):
-            side = "center" if i == lowest else "right" if i < lowest else "left"
-            offset = {"center": (0, -17), "right": (-7, 2), "left": (7, 2)}[side]
+            side = "center" if flat or i == lowest else "right" if i < lowest else "left"
+            offset = {"center": (0, 8 if flat else -17), "right": (-7, 2), "left": (7, 2)}[side]
             plots.label(ax, x, value, f"{value:.1f}" if value < 10 else f"{value:.0f}", offset=offset, ha=side)
         ax.set(xscale="log", xlabel="size / best size", ylabel=name)
         ax.set_ylim(-0.13 * top, 1.1 * top)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from course import plots
-from course.power_laws import PUBLISHED, fit_line, r_squared, times_more
+from course.power_laws import PUBLISHED, fit_line, r_squared, times_more, two_point_exponent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "draw_compute_laws",
+    "draw_floors",
     "draw_forecast",
     "draw_hidden",
     "draw_ingredients",
@@ -168,6 +169,39 @@ def draw_hidden(alpha: float, floor: float, decades: float) -> Figure:
         f"R² {r_squared(y, A * x**-seen):.4f}: the line says alpha {seen:.2f}, the law is {alpha:.2f};\n"
         f"a decade further the line is {100 * abs(line / truth - 1):.0f} % {'too low' if line < truth else 'off'}"
     )
+    return fig
+
+
+def draw_floors(samples: Any, loss: Any, fits: Mapping[str, Fit], three: tuple[float, float, float]) -> Figure:
+    """Laws with a floor through the same curve, and beside them the floor of each with its interval.
+
+    samples, loss: (k,), all points. fits: name -> a fit of E + A x^-alpha with bootstrap. three: floor, low and high
+    from the last three points, which are the same factor apart.
+    """
+    x, y = np.asarray(samples, dtype=float), np.asarray(loss, dtype=float)
+    alpha = two_point_exponent(x[-3], y[-3] - three[0], x[-2], y[-2] - three[0])
+    fine = np.geomspace(x[0], 1e10, 160)
+    curves = {name: (fit.predict(x=fine), (fit.params["E"], *fit.interval["E"])) for name, fit in fits.items()} | {
+        "last three points": (three[0] + (y[-3] - three[0]) * (fine / x[-3]) ** -alpha, three)
+    }
+    fig, (ax, side) = plots.figure(2, width=9.2, height=4.2, sharey=True, width_ratios=(3.2, 1))
+    looks = (("orange", "--"), ("green", "-"), ("pink", "-."))
+    for at, ((name, (curve, (floor, low, high))), (colour, dashes)) in enumerate(
+        zip(curves.items(), looks, strict=False)
+    ):
+        ax.plot(fine, curve, dashes, color=plots.COLOURS[colour], linewidth=1.8, label=name)
+        side.plot([at, at], [low, high], color=plots.COLOURS[colour], linewidth=5, alpha=0.5, solid_capstyle="butt")
+        side.plot([at], [floor], "o", color=plots.COLOURS[colour], markersize=8, clip_on=False, zorder=3)
+        plots.label(side, at, floor, f"{floor:.2f}", colour=colour, offset=(8, 3))
+    plots.measured(ax, x[:-2], y[:-2])
+    plots.measured(ax, x[-2:], y[-2:], colour="orange", marker="*", markersize=14)
+    ax.set(xscale="log", xlabel="characters learned from, D", ylabel="loss L (nats)", ylim=(-0.05, max(y) * 1.25))
+    _sizes(ax, (1e3, 1e5, 1e7, 1e9))
+    ax.legend(loc="upper right", fontsize=10)
+    ax.set_title("Each curve passes by the points it was given")
+    side.set_title("Its floor E")
+    side.set_xlim(-0.5, len(curves) - 0.1)
+    side.set_xticks(range(len(curves)), [name.removesuffix(" points").replace(" ", "\n") for name in curves])
     return fig
 
 

@@ -440,7 +440,9 @@ def draw_rates(steps: int = 1500, warmup: int = 50, cooldown: float = 0.3) -> Fi
         ax.plot(at, rate, color=plots.COLOURS[colour], linestyle=line)
         mid = {"constant": 0.88, "cosine": 0.5, "wsd": 0.04}[schedule]
         offset = {"constant": (-26, 6), "cosine": (-60, -16), "wsd": (0, 6)}[schedule]
-        plots.label(ax, mid * steps, float(rate[int(mid * steps)]), name, colour=colour, offset=offset)
+        height = float(rate[int(mid * steps)])
+        height = 1.0 if height > 0.85 else height  # above the constant rate's line, not on it
+        plots.label(ax, mid * steps, height, name, colour=colour, offset=offset)
     ax.set(xlabel="step", ylabel="share of the peak rate", ylim=(0, 1.18), xlim=(0, steps))
     ax.set_title(f"The last {cooldown:.0%} of the steps settle the weights")
     return fig

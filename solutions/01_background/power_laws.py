@@ -1,6 +1,6 @@
 # %% [markdown]
 # Someone has trained six small models. They draw a line through six points, point at a place far to the right of the
-# paper, and ask for a hundred million to build the seventh model there. The line says how good it will be.
+# paper, and ask for a hundred million dollars to build the seventh model there. The line says how good it will be.
 #
 # **On what grounds would you believe the line?** This course is about such lines. In the next hour you make one
 # yourself: you measure six points, find the law in them, and promise what happens ten times further on. Then you go
@@ -21,7 +21,7 @@ import numpy as np
 import course.widgets.power_laws as figures
 from course import check, laws, reveal, sweeps, verdict
 from course.data import task
-from course.power_laws import CountingModel, best_by_budget, compute_equivalent, learning_curve, size_share
+from course.power_laws import CountingModel, best_by_budget, learning_curve
 from course.widgets import explore, slider
 
 # %% [markdown]

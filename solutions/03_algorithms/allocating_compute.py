@@ -154,6 +154,9 @@ explore(
 )
 
 # %% [markdown]
+# A square product of side $n$ has $n/3$ FLOPs a byte with numbers of 2 bytes, $n/6$ with 4. So the A100 (ridge 153) wants a side
+# of $3 \cdot 153 = 459$, the two cores (ridge 20) one of $6 \cdot 20 = 120$: layers too narrow for the one keep the other busy.
+#
 # ## 2 What a model gets
 #
 # Training is more than products. Numbers are looked up, added, squashed; an optimiser rewrites each parameter; each of some
@@ -569,7 +572,8 @@ for p in (4, 8):
     for order in planning.ORDERS:
         timeline = planning.schedule(seconds, p, order)
         end, mean = timeline.makespan, timeline.mean_completion
-        print(f"   {order:8} all done after {end:4.0f} s (+{end / bound - 1:5.1%}), on average {mean:4.0f} s")
+        above = end / bound - 1
+        print(f"   {order:8} done after {end:4.0f} s (bound +{above:5.1%}), a run after {mean:4.0f} s on average")
 ends = {order: planning.schedule(seconds, 8, order).makespan for order in planning.ORDERS}
 assert ends["longest"] < 1.02 * bound < ends["shortest"]
 
@@ -733,5 +737,6 @@ check("3.3.7", my_allocation)
 # - Count waste in compute, not in loss: a loss that is 2 % too high has cost a quarter more compute than it needed.
 # - Longest first, hand out late, record often.
 #
-# **One step further.** Measure the bandwidth for arrays that fit in a cache (`for p in roofline.measure(4, roofline.operations(side=512)): print(p.name, p.bandwidth / 1e9)`): a machine has a
-# roofline for each level of its memory. Which of the points move?
+# **One step further.** A cache is faster than the memory, so with arrays that fit in one the points should move up: every level of
+# memory has a slope of its own. Do they? Try `for p in roofline.measure(4, roofline.operations(side=512)): print(p.name, p.bandwidth / 1e9)`,
+# and some sides between 512 and 4,096. (A call must also be started, and that takes as long for a small array as for a large one.)

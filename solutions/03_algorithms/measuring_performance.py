@@ -118,7 +118,7 @@ assert metrics.wilson(50, 50)[0] < 0.94
 #
 # Eight widths, from 358 to 41,770 parameters, four seeds each, 2,000 steps on 60,000 training signals. Of 16,000 signals that
 # are kept out of training, the first 8,000 (*validation*) served to choose the learning rates; every number below comes from
-# the other 8,000 (*test*), which no choice has seen. The cell trains all 32, in less than a minute on most machines.
+# the other 8,000 (*test*), which no choice has seen. The cell trains all 32 and takes about half a minute.
 
 # %%
 signals = task("mnist1d", samples=60_000, validation=16_000)

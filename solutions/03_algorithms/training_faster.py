@@ -19,6 +19,8 @@
 # each parameter. A *step* computes the gradient on a few samples, the *batch*, and moves every parameter a little
 # against it; the *learning rate* says how far. *Adam* is a rule for such steps that keeps two running averages for each
 # parameter (lesson 4.2). In this lesson $p$ counts devices, $m$ micro-batches, $B$ the samples of a batch.
+#
+# The lesson is long. What is headed *Optional* can be left out: nothing later needs it.
 
 # %%
 import time
@@ -52,8 +54,8 @@ prediction_share = 0.8
 # %% [markdown]
 # ## 1 Three ways to split a step
 #
-# A step is: samples go forward through the layers, errors come back, every parameter moves. It can be cut in three
-# ways.
+# A step is: samples go forward through the layers, derivatives come back through them and make the gradient, every
+# parameter moves. It can be cut in three ways.
 #
 # | split | each device holds | each device computes | what must be sent |
 # |---|---|---|---|
@@ -92,7 +94,7 @@ check("3.2.1", gradient_of_all)
 # TensorFlow's `tf.distribute.MirroredStrategy` does this: every device keeps a copy of the model, gets a shard, and the
 # gradients are summed before each copy takes the same step. It usually runs on several GPUs. We split this machine's
 # processor into two *logical devices*, which is slow but exact, and train a small network on handwritten digits twice:
-# on one device, and on two replicas with the same batches and the same first weights. (TensorFlow fixes its devices
+# on one device, and on two with a copy each, with the same batches and the same first weights. (TensorFlow fixes its devices
 # when it starts, so `course.parallel_runs` does this in a fresh Python process; about ten seconds.)
 #
 # If splitting changes nothing, the two trainings differ by rounding only. Rounding has a signature: with 64-bit numbers
@@ -103,7 +105,7 @@ single, double = parallel_runs.mirrored(devices=2, steps=30)
 print(f"devices {', '.join(single.devices)}; largest difference from one device, relative to the largest value")
 for name, what in (
     ("gradient", "gradient, equal shards"),
-    ("unequal", "gradient, unequal shards, divided by the batch"),
+    ("unequal", "gradient, unequal shards, as in your exercise"),
     ("weights", "weights after 30 steps of Adam"),
     ("mean_of_means", "unequal shards, mean of the shards' means"),
     ("summed_means", "unequal shards, sum of the shards' means"),
@@ -115,8 +117,8 @@ assert min(single.mean_of_means, double.mean_of_means, single.summed_means, doub
 
 # %% [markdown]
 # The first three rows are rounding: **data parallelism computes the same training**, not a similar one. The last two
-# are the mistakes of the exercise, made in TensorFlow. They raise no error, and the model still learns, only along
-# another path. From here on we use `course.parallelism.average_gradient`, which you have just built.
+# are the mistakes of the exercise, made in TensorFlow. They raise no error; the gradient is another one. From here on
+# we use `course.parallelism.average_gradient`, which you have just built.
 #
 # ## 2 Adding up without a centre
 #
@@ -199,9 +201,11 @@ for p in (2, 4, 8, 64):
 # **By slices (tensor parallel).** Take two layers, $y = \mathrm{relu}(x W_1)\,W_2$, where relu puts zeros in place of
 # negative numbers. Give each device some *columns* of $W_1$ and the same *rows* of $W_2$. It can compute its part of
 # the hidden numbers and its part of $y$ without asking anyone; the parts of $y$ only have to be *added*: one all-reduce
-# on the way forward, one for the gradient of $x$ on the way back (Shoeybi and co-authors, 2019).
+# on the way forward, and one on the way back, for the derivatives that the layer below needs (Shoeybi and co-authors,
+# 2019).
 
 # %%
+# 32 samples of width 64, 256 hidden numbers; g stands for the derivatives that come back from the layers above
 x, w1, w2, g = (rng.normal(size=shape) for shape in ((32, 64), (64, 256), (256, 64), (32, 64)))
 split = parallelism.tensor_split(x, w1, w2, g, p=4)
 hidden = np.maximum(x @ w1, 0)
@@ -251,7 +255,7 @@ def idle_share(p, m):
 check("3.2.4", idle_share)
 
 # %%
-for p, m in ((4, 1), (4, 8), (4, 27), (8, 32)):
+for p, m in ((4, 1), (4, 8), (4, 28), (8, 32)):
     played = parallelism.pipeline(p, m)
     print(f"p = {p}, m = {m:2}: idle {played.bubble:6.1%} when played, {parallelism.bubble(p, m):6.1%} by the formula")
     assert np.isclose(played.bubble, parallelism.bubble(p, m))
@@ -300,11 +304,25 @@ def bytes_held(n_params, p, stage):
 check("3.2.5", bytes_held)
 
 # %% [markdown]
-# `course.parallelism.zero_run` takes real steps of Adam with arrays held in this way, and counts what is held and what
-# is sent.
+# Turn the sliders. Up to which size does plain data parallelism fit into 80 GB? Does adding devices help it? What can
+# stage 1 never get below? (Stages 1 and 2 send no more than plain data parallelism. Stage 3 sends half as much again,
+# because weights must be gathered for the forward and for the backward pass.)
+
+# %% alt="Four bars of memory a device, for 7.5 billion parameters on 64 devices: 120 GB with nothing divided, 31.4 with Adam's state divided, 16.6 with gradients too, 1.9 with weights too; a dashed line at 80 GB."
+explore(
+    figures.draw_zero,
+    billions=log_slider(7.5, 0.75, 750, "billion parameters", per_decade=5),
+    p=log_slider(64, 1, 1024, "devices p", per_decade=5),
+)
+
+# %% [markdown]
+# ### Optional: ZeRO at work, and all ways in one picture
+#
+# `course.parallelism.zero_run` takes five real steps of Adam with arrays held in this way, on 8 devices, and counts
+# what is held and what is sent.
 
 # %%
-targets = rng.normal(size=(8, 800))  # device i pulls the weights towards row i
+targets = np.random.default_rng(1).normal(size=(8, 800))  # device i pulls the weights towards row i
 whole = parallelism.zero_run(targets, stage=0)
 for stage in (0, 1, 2, 3):
     run = parallelism.zero_run(targets, stage)
@@ -322,24 +340,11 @@ for stage in (0, 1, 2, 3):
     assert round(published, 1) == (120.0, 31.4, 16.6, 1.9)[stage]
 
 # %% [markdown]
-# The weights agree *to the last bit*. Stages 1 and 2 send no more than plain data parallelism; stage 3 sends half as
-# much again, because weights must be gathered for the forward and for the backward pass. The gigabytes are the example
-# of the paper's first figure.
+# The weights agree *to the last bit*. The gigabytes are the example of the paper's first figure.
 #
-# Turn the sliders. Up to which size does plain data parallelism fit into 80 GB? Does adding devices help it? What can
-# stage 1 never get below?
-
-# %% alt="Four bars of memory a device, for 7.5 billion parameters on 64 devices: 120 GB with nothing divided, 31.4 with Adam's state divided, 16.6 with gradients too, 1.9 with weights too; a dashed line at 80 GB."
-explore(
-    figures.draw_zero,
-    billions=log_slider(7.5, 0.75, 750, "billion parameters", per_decade=5),
-    p=log_slider(64, 1, 1024, "devices p", per_decade=5),
-)
-
-# %% [markdown]
-# All ways in one picture: what each device does during one step, from left to right. In all but the pipeline all
-# devices do the same at the same time. Turn up the time to send all parameters: which ways does it hurt, and which not
-# at all? Then the time to send one layer's results.
+# Next, what each device does during one step, from left to right. In all but the pipeline all devices do the same at
+# the same time. Turn up the time to send all parameters: which ways does it slow down? Then the time to send one
+# layer's results: which now? (What a pipeline sends is little, and left out here.)
 
 # %% alt="Timelines of one step on four devices: data parallel and ZeRO stage 1 send after the backward pass, ZeRO stage 3 also before each pass, the tensor split after every layer, and the pipeline's four rows have gaps."
 explore(
@@ -366,7 +371,11 @@ explore(
 #
 # (It leaves out the wait for messages to arrive.) Two more jobs help to read the numbers. *Apart*: each process makes
 # the whole step and they never talk; from its time follows how many cores were free for us, and where that is not near
-# 2, do not trust the clock. *Traffic*: they only sum gradients.
+# 2, do not trust the clock. *Traffic*: they only sum gradients. The brackets hold the middle 95 % of a bootstrap over
+# the rounds (lesson 1.1).
+#
+# Before you run it: which number of micro-batches will be fastest, 1, 8 or 32? And are two processes that share 8
+# samples faster than one?
 
 # %%
 micro_batches = (1, 2, 4, 8, 16, 32)
@@ -422,7 +431,8 @@ figures.draw_two_processes(
 best_m = max(micro_batches, key=lambda m: timed["pipeline", 1024, m].speed_up(alone)[0])
 efficiency, low, high = (each / 2 for each in timed["pipeline", 1024, best_m].speed_up(alone))
 print(
-    f"pipeline, m = {best_m}: efficiency {efficiency:.2f} [{low:.2f}, {high:.2f}]; bubble {best_m / (best_m + 1):.2f}"
+    f"pipeline, m = {best_m}: efficiency {efficiency:.2f} [{low:.2f}, {high:.2f}];"
+    f" the bubble alone would allow {best_m / (best_m + 1):.2f}"
 )
 verdict("3.3", efficiency)
 
@@ -436,6 +446,9 @@ verdict("3.3", efficiency)
 #   bytes stay. Amdahl's law in general: if a share $s$ of the work cannot be shared, the speed-up is $1/(s + (1-s)/p)$
 #   and never above $1/s$;
 # - **weak scaling**: every device gets as much work as one had before, so the batch grows with $p$ (Gustafson's law).
+#
+# Here is a model of a billion parameters that reads *tokens*, pieces of text, over a network of 25 GB/s. At how many
+# devices does each solid curve turn down, and which term of the model turns it?
 
 # %% alt="Speed-up against devices on logarithmic axes for a model of a billion parameters. Three curves of fixed batches leave the diagonal one after the other and turn down, the smallest batch at about four times faster; the curve of a batch that grows with the devices stays parallel to the diagonal."
 figures.draw_scaling()
@@ -455,10 +468,10 @@ assert 2 < one / many < 6
 
 # %% [markdown]
 # Now all three splits side by side, for a Transformer, the kind of network behind today's language models (lesson 2.1
-# counts it; here it is enough that each layer has about $12\,\text{width}^2$ weights). It learns from *tokens*, pieces
-# of text, on devices that reach $3\cdot10^{14}$ FLOP/s. Start with the bandwidth: 25 GB/s is a good network between
-# machines, 900 GB/s a connection inside one. Which split needs which? Then make the model larger, and the number of
-# devices.
+# counts it; here it is enough that each layer has about $12\,\text{width}^2$ weights), on devices that reach
+# $3\cdot10^{14}$ FLOP/s. Start with the bandwidth: 25 GB/s is a good network between machines, 900 GB/s (near the
+# slider's right end) a connection inside one. Which split needs which? Then go back to 25 and set 63 devices and 10
+# billion parameters: what slows the data split, what the pipeline? Which of the two do more tokens a step help?
 
 # %% alt="Three stacked bars of the seconds of a step on eight devices: data parallel and pipeline are mostly compute, tensor parallel over a network of 25 GB/s is mostly traffic and slower than one device."
 explore(
@@ -471,7 +484,10 @@ explore(
 
 # %% [markdown]
 # This is why large models are trained with all three: slices inside a machine, where the connection is fast; layers and
-# data between machines. And it shows the way out of every traffic problem: *make the batch larger*. Is that free?
+# data between machines. And it shows the way out when gradients are the traffic: *make the batch larger*. Is that free?
+#
+# (A good place for a break. Sections 7 to 9 use the measurements of section 5: with a new kernel, run the cells above
+# again.)
 
 # %% [markdown]
 # ## 7 How large a batch is worth its samples
@@ -479,8 +495,10 @@ explore(
 # One sample's gradient points roughly downhill, with noise; the mean over a batch has less of it. A larger batch gives
 # a better direction, and needs more samples for it. When does a better direction no longer pay?
 #
-# Call the true gradient $G$ and the covariance of one sample's gradient $\Sigma$. The trace of $\Sigma$ is the mean
-# squared length of one sample's noise, and a batch of $B$ has $1/B$ of it:
+# Call the true gradient, the mean over all samples there could be, $G$. One sample's gradient is $G$ plus noise. The
+# mean squared length of this noise is written $\mathrm{tr}\,\Sigma$: the sum of the variances of its entries (they are
+# the diagonal of a matrix $\Sigma$, the covariance). A mean over $B$ samples has $1/B$ of the variance, so the gradient
+# $G_B$ of a batch is *longer* than $G$, on average over many batches (which $\mathbb{E}$ stands for):
 #
 # $$\mathbb{E}\,|G_B|^2 = |G|^2 + \frac{\mathrm{tr}\,\Sigma}{B}.$$
 #
@@ -488,17 +506,20 @@ explore(
 # (McCandlish and co-authors, 2018). Far below it, twice the batch means nearly half the steps; far above it, twice the
 # batch only polishes a direction that was good already.
 #
-# We need a problem where the truth is known: least squares, $y = x \cdot w^* + \sigma\,\varepsilon$ with 32 normally
-# distributed inputs. There $\Sigma$ has a closed form (`LeastSquares.noise`). Turn the batch. At which size is the
-# cloud about as wide as the arrow is long? (The figure shows one direction across; the noise has 31 of them.)
+# We need a problem where the truth is known: least squares, $y = x \cdot w^* + \sigma\,\varepsilon$, with 32 normally
+# distributed inputs $x$, true weights $w^*$ and normal noise $\varepsilon$. There $\Sigma$ has a closed form
+# (`LeastSquares.noise`). Each dot is the gradient of one batch. Turn the batch: from which size on do nearly all dots
+# lie to the right of 0, where a step against them goes downhill? At which size is the noise as long as the arrow? (Read
+# that in the title: the figure shows two of the noise's 32 directions, the title counts all.)
 
 # %% alt="Gradients of 120 batches of six samples, drawn as dots around the head of an arrow, the true gradient; the cloud is about as wide as the arrow is long."
 explore(figures.draw_noise, batch=log_slider(6, 1, 256, "batch", per_decade=8))
 
 # %%
+rng = np.random.default_rng(2)
 problem = LeastSquares.power(d=32, exponent=1.5, sigma=0.3)
-small_error = 0.3 * problem.error
-for factor in (1, 0.3, 0.02**0.5):
+small_error = 0.3 * problem.error  # the weights have come 70 % of the way
+for factor in (1, 0.3, 0.02**0.5):  # the loss above its floor falls with the square: 1, 0.09, 0.02 of the start's
     error = factor * problem.error
     scale = problem.noise(error).scale
     print(f"error x {factor:4.2f}: loss above the floor {problem.excess(error):.3f}, noise scale {scale:4.1f} samples")
@@ -536,9 +557,11 @@ check("3.2.6", noise_scale_of)
 
 # %% [markdown]
 # From here on we use `course.noise_scale.noise_scale`. The order matters more than it seems. Here are 30 repetitions of
-# the whole measurement, each with 400 batches of 4 and 400 of 32, by three formulas:
+# the whole measurement, each with 400 batches of 4 and 400 of 32, by three formulas: *right* averages first and divides
+# once, *ratios* divides each measurement and averages the ratios, *biased* takes the large batch's length for $|G|$.
 
 # %% alt="Thirty estimates by each of three formulas beside a dashed line at the exact noise scale of 9.5 samples: those of averages first scatter evenly about it, those that average ratios are scattered over the whole figure and beyond, those that take the large batch for the truth lie below."
+rng = np.random.default_rng(3)
 estimates = {"right": [], "ratios": [], "biased": []}
 exact, covered = problem.noise(small_error).scale, 0
 for _ in range(30):
@@ -560,12 +583,13 @@ figures.draw_estimates(exact, *estimates.values())
 #
 # Now the price. For batch sizes from 1 to 4,096, take the constant rate that needs fewest steps to bring the loss from
 # 0.5 above its floor to 0.01 above. For least squares the expected loss of every step is known exactly, so this is a
-# calculation; the orange points are real runs. Theory says that with batches of $B$ you need $S$ steps and $E = S B$
-# samples, where
+# calculation; the orange points are real runs. Theory (the same paper) says that with batches of $B$ you need $S$ steps
+# and $E = S B$ samples, where
 #
 # $$S = S_\min\left(1 + \frac{B_\mathrm{crit}}{B}\right), \qquad\text{which is the same as}\qquad \left(\frac{S}{S_\min} - 1\right)\left(\frac{E}{E_\min} - 1\right) = 1,$$
 #
-# with the *critical batch* $B_\mathrm{crit} = E_\min/S_\min$. The least steps $S_\min$ are what even the exact gradient
+# with the *critical batch* $B_\mathrm{crit} = E_\min/S_\min$ (the first bracket is $B_\mathrm{crit}/B$, the second
+# $B/B_\mathrm{crit}$). The least steps $S_\min$ are what even the exact gradient
 # needs, the least samples $E_\min$ what very small batches get along with.
 
 # %% [markdown] exercise="3.2.7"
@@ -590,10 +614,12 @@ check("3.2.7", steps_and_samples)
 # numbers.)
 
 # %% alt="Steps against samples to reach the target, on logarithmic axes: from the left, batch 1 with about 1,300 steps and 1,300 samples, falling along a hyperbola to about 40 steps, with ever more samples; calculated circles and measured squares lie on the dashed curve."
+rng = np.random.default_rng(4)
 target, sizes = 0.01, 2 ** np.arange(13)
+# for each batch size: (steps, rate) of the best of 60 constant rates, calculated
 planned = {int(b): problem.steps_to(target, int(b), np.geomspace(0.01, 1.95, 60), 2000) for b in sizes}
 law = fit_tradeoff(sizes, [steps for steps, _ in planned.values()])
-live = {}
+live = {}  # real runs at that rate: mean steps, with a bootstrap over the runs
 for b in (1, 4, 16, 64, 256):
     steps, rate = planned[b]
     paths = problem.runs(rng, b, rate, int(1.25 * steps) + 5, max(24, min(400, 2048 // b)))
@@ -615,10 +641,12 @@ figures.draw_tradeoff(sizes, [steps for steps, _ in planned.values()], live, law
 # Upwards and to the left, at small batches, samples are used best, and time is wasted if devices are idle. To the
 # right, hundreds of devices buy nearly no time, while the samples, that is the compute, explode. The turn is at the
 # critical batch: twice the least steps, twice the least samples. It lies a little above the noise scales that you saw
-# on the way (5.6 at the start, 24 near the end): **the noise scale, cheap to measure, tells how many devices are worth
-# having.** (Real runs arrive a few per cent early: their mean still wobbles, and its first crossing counts.)
+# on the way (5.6 at the start, 24 near the end): **the noise scale, cheap to measure, tells how large a batch, and so how
+# many devices, are worth having.** (Real runs arrive a few per cent early: their mean still wobbles, and its first crossing counts.)
 #
 # ### The claim: spreading over nodes makes training faster
+#
+# The figure to judge is again the efficiency, now of two processes that share the data.
 
 # %% claim="3.4"
 efficiency, low, high = (each / 2 for each in timed["data", 1024, 1].speed_up(alone))
@@ -647,6 +675,9 @@ verdict("3.4", efficiency)
 # Why should falling help? With noise in the gradient, a constant rate never comes to rest: the weights jitter about the
 # best point, the wider the larger the rate. A large rate is quick and jittery, a small one calm and slow. A schedule
 # takes one after the other. (With no noise there would be nothing to calm.)
+#
+# Turn the cool-down: how many of the 1,500 steps does the blue schedule spend at the peak with a share of 0.3, and at
+# which share does it come nearest to the cosine?
 
 # %% alt="Rates against the step: constant; a cosine that falls from the start; and warm-up, a stable phase, and a straight fall to zero over the last 30 per cent."
 explore(
@@ -683,6 +714,7 @@ def losses_of(recipe, rate, seeds):
     return np.array([train(trainer, T, seed=seed).loss for seed in seeds])
 
 
+# one loss for each schedule and peak rate, then eight fresh seeds at each schedule's best
 tuning = {name: [losses_of(recipe, rate, (100, 101)).mean() for rate in peaks] for name, recipe in kinds.items()}
 best = {name: peaks[int(np.argmin(losses))] for name, losses in tuning.items()}
 final = {name: losses_of(recipe, best[name], range(8)) for name, recipe in kinds.items()}
@@ -711,7 +743,7 @@ by_rate = {name: (peaks, losses) for name, losses in tuning.items()}
 figures.draw_schedules(T, by_rate, lengths, branches, final["constant"])
 
 # %% [markdown]
-# Three lessons from the left panel. The falling schedules win, *at a larger peak*: they can afford a rate at which a
+# The right panel answers in how few steps. Three lessons from the left one. The falling schedules win, *at a larger peak*: they can afford a rate at which a
 # constant run jitters too much. At small peaks the cosine *loses* to the constant rate: whoever changes the schedule
 # and keeps the rate may conclude the opposite. And the warm-up alone changes little here; its worth is in large models,
 # which diverge without it (we can't show that at this size).
@@ -720,6 +752,7 @@ figures.draw_schedules(T, by_rate, lengths, branches, final["constant"])
 
 # %% claim="3.5"
 pairs = zip(final["constant"], branches, strict=True)
+# for each seed: the length at which its curve crosses the constant rate's loss, as a share of T
 reached = np.array([np.exp(np.interp(-level, -losses, np.log(lengths))) / T for level, losses in pairs])
 half = 2.365 * reached.std(ddof=1) / len(reached) ** 0.5
 print(f"the constant rate's loss in {reached.mean():.2f} ± {half:.2f} of its steps (95 %, 8 seeds)")
@@ -728,7 +761,8 @@ verdict("3.5", float(reached.mean()))
 # %% [markdown]
 # ## 9 Time is not compute
 #
-# The three predictions, and the two measures side by side:
+# The three predictions, and the two measures side by side. (The first two are one measurement: section 5 took the time
+# on two free cores *from* the processor time.)
 
 # %%
 reveal(prediction_speed, timed["data", 1024, 1].speed_up(alone)[0], "times faster")
@@ -751,8 +785,8 @@ figures.draw_time_and_compute(
 # Parallel training **lowers time and not compute**: the same FLOPs are done, by more hands, and sending is added. A
 # batch larger than the critical one adds samples on top. The schedule is of the other kind: fewer steps to the same
 # loss are less time *and* less compute, by the same factor. So when the article says (its 9.3) that parallel and
-# distributed training lower the *need for computing resources*, it mixes the two up; lesson 9 comes back to it. The
-# laws of chapter 2 are laws of compute: no number of devices moves a point on them to the left.
+# distributed training lower the *need for computing resources*, it mixes the two up. The laws of chapter 2 are laws
+# of compute: no number of devices moves a point on them to the left.
 #
 # | remedy | time | compute | works while |
 # |---|---|---|---|

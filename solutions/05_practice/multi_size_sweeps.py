@@ -181,13 +181,13 @@ assert eager[0] / compiled[0] > 5
 figures.draw_step_times([count("char_mlp", width, characters).n_params for width in widths], eager, compiled)
 
 # %% [markdown]
-# (The figures stored in the answered edition are the building machine's: two cores, no GPU.) The eager line is almost
-# flat: it measures Python, not the model. Three layers and an optimiser make some two hundred calls a step, each of
-# which costs about the same whatever it computes. `course.training.Trainer` puts *the whole loop* into one function and lets
-# XLA, TensorFlow's compiler, turn it into one program: batches are drawn inside, and the number of steps is an input
-# of the program, so a size is compiled once (in a second or two) for all its budgets and seeds. A `Recipe` holds the
-# settings of a run: the batch (how many windows of text one step sees), the learning rate and others. The optimiser and
-# the model are ordinary Keras.
+# (The figures stored in the answered edition are the building machine's: two cores, no GPU.) The eager line hardly
+# rises though the largest model is eighty times the smallest: it measures Python, not the model. Three layers and an
+# optimiser make some two hundred calls a step, each of which costs about the same whatever it computes.
+# `course.training.Trainer` puts *the whole loop* into one function and lets XLA, TensorFlow's compiler, turn it into
+# one program: batches are drawn inside, and the number of steps is an input of the program, so a size is compiled once
+# (in a second or two) for all its budgets and seeds. A `Recipe` holds the settings of a run: the batch (how many
+# windows of text one step sees), the learning rate and others. The optimiser and the model are ordinary Keras.
 #
 # ## 3 From budgets to steps
 #
@@ -369,8 +369,8 @@ for name in ("size", "seed", "n_params", "tokens", "flops", "loss", "seconds"):
     print(f"   {name:9} {sweeps.load(folder).iloc[0][name]:.6g}")
 
 # %% [markdown]
-# The largest sizes come first, so that no long run is left for the end. Now the rest. It takes about half a minute on two
-# cores.
+# The largest sizes come first, so that no long run is left for the end. Now the rest. It takes half a minute to a minute
+# on two cores.
 
 # %%
 started = time.perf_counter()
