@@ -168,7 +168,10 @@ def straight_range(x: ArrayLike, y: ArrayLike, tolerance: float, least: int = 4)
             if missed <= tolerance and (best is None or length >= best[0] - 1e-12):
                 best = (length, first, last)
     if best is None:
-        raise ValueError(f"No {least} neighbouring points lie on a line within {tolerance:.0%}: measure more finely.")
+        raise ValueError(
+            f"No {least} neighbouring points lie on a line within {tolerance:.0%}: measure more finely, and times again "
+            "while no other program is busy."
+        )
     return best[1], best[2]
 
 
@@ -189,18 +192,19 @@ class StepTime:
 
 
 def step_time(trainer: Trainer, seconds: float = 0.4, least: int = 5) -> StepTime:
-    """Time a trainer's step in slices of about 30 ms, for about `seconds` and at least `least` slices.
+    """Time a trainer's step in slices of about 10 ms, for about `seconds` and at least `least` slices.
 
-    Compiles first if need be, and leaves the trainer at the start of a run of seed 0. Lesson 2.2.
+    The best slice so far says how many steps the next one has: one disturbance cannot make all slices so short that
+    the call's own time passes for a step's. Compiles first if need be, and leaves the trainer at the start of a run of
+    seed 0. Lesson 2.2.
     """
     positive("seconds", seconds)
     if not trainer.compile_seconds:
         trainer.compile()
     trainer.reset(0)
     far = 10**8  # the length of the run it pretends to be part of, so that the rate stays put
-    started = time.perf_counter()
     trainer.advance(2, far)
-    steps = max(1, round(0.03 / ((time.perf_counter() - started) / 2)))
+    steps = 1
     wall: list[float] = []
     busy: list[float] = []
     end = time.perf_counter() + seconds
@@ -209,6 +213,7 @@ def step_time(trainer: Trainer, seconds: float = 0.4, least: int = 5) -> StepTim
         trainer.advance(trainer.step + steps, far)
         wall.append((time.perf_counter() - at) / steps)
         busy.append((time.process_time() - of) / steps)
+        steps = max(1, round(0.01 / min(wall)))
     trainer.reset(0)
     return StepTime(float(np.min(wall)), float(np.median(wall)), float(np.min(busy)), len(wall))
 

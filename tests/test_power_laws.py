@@ -169,6 +169,66 @@ def test_size_share_is_what_the_two_terms_say():
     assert power_laws.size_share(many, (4, 1), (16, 16)).shape == (2,)
 
 
+def test_the_floor_s_interval_holds_the_floor_and_grows_with_the_errors():
+    y = 1.0 + 0.8 * 0.5 ** np.arange(3)
+    widths = []
+    for error in (0.001, 0.01):
+        low, high = power_laws.floor_interval(y, [error] * 3)
+        assert low < 1 < high
+        widths.append(high - low)
+    assert 5 < widths[1] / widths[0] < 20
+    with pytest.raises(ValueError, match="less and less"):
+        power_laws.floor_interval(y, [1.0] * 3)
+
+
+def sweep(bent: float = 0.0) -> pd.DataFrame:
+    """A sweep of five budgets and three seeds on the surface 1.2 + 15 N^-0.4 + 100 D^-0.45; `bent` lifts the last budget."""
+    rng, rows = np.random.default_rng(0), []
+    budgets = np.geomspace(1e10, 1e13, 5)
+    for budget in budgets:
+        for n in np.round(20_000 * (budget / 1e10) ** 0.5 * 2.0 ** np.arange(-2, 3)):
+            tokens = budget / 6 / n
+            for seed in (0, 1, 2):
+                loss = (1.2 + 15 * n**-0.4 + 100 * tokens**-0.45) * (1 + 0.0005 * rng.normal())
+                rows.append((budget, n, tokens, seed, loss * (1 + bent * (budget == budgets[-1])), False))
+    return pd.DataFrame(rows, columns=["budget", "n_params", "tokens", "seed", "loss", "diverged"])
+
+
+def test_fall_by_size_finds_the_share_of_the_surface():
+    runs = sweep()
+    fall = power_laws.fall_by_size(runs, bootstrap=40)
+    best = power_laws.best_by_budget(runs)
+    ends = [tuple(best.iloc[i][["n_params", "tokens"]]) for i in (0, -1)]
+    truth = power_laws.size_share({"A": 15, "alpha": 0.4, "B": 100, "beta": 0.45}, *ends)
+    assert fall.share == pytest.approx(truth, abs=0.02)
+    assert fall.low < fall.share < fall.high
+    assert (fall.start, fall.end) == (best["loss"].iloc[0], best["loss"].iloc[-1])
+    held = int(runs["n_params"].iloc[0])
+    with pytest.raises(ValueError, match="no two runs"):
+        fall.size_held(runs, held + 1)
+    twice = pd.concat([runs, runs[runs["n_params"] == held].assign(tokens=lambda t: 8 * t["tokens"], loss=1.9)])
+    tokens, measured, by_law = fall.size_held(twice, held)
+    assert tokens == pytest.approx(8 * runs["tokens"].iloc[0])
+    assert 0 < by_law < 1
+    way = fall.start - fall.end
+    assert measured == pytest.approx((runs[runs["n_params"] == held]["loss"].mean() - 1.9) / way)
+
+
+def test_worst_forecast_is_small_on_a_law_and_says_how_far_a_bend_is_off():
+    straight, bent = power_laws.worst_forecast(sweep(), 4), power_laws.worst_forecast(sweep(0.1), 4)
+    assert straight < 2
+    assert bent == pytest.approx(100 * 0.1 / 1.1, abs=2)
+    with pytest.raises(ValueError, match="`known` must be"):
+        power_laws.worst_forecast(sweep(), 5)
+
+
+def test_wasted_compute_is_one_against_itself_and_finds_a_factor():
+    runs = sweep()
+    np.testing.assert_allclose(power_laws.wasted_compute(runs, runs), 1)
+    dear = power_laws.wasted_compute(runs, runs.assign(budget=3 * runs["budget"]))
+    np.testing.assert_allclose(dear, 3)
+
+
 def test_compute_equivalent_reads_a_power_law_between_its_points():
     flops = np.array([1e9, 1e10, 1e12])
     assert power_laws.compute_equivalent(flops, flops**-0.1, 3e10**-0.1) == pytest.approx(3e10)

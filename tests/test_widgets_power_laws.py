@@ -84,6 +84,18 @@ def test_over_one_decade_r_squared_does_not_see_the_bend():
         assert float(re.search(r"R² ([\d.]+):", text)[1]) > 0.97
 
 
+def test_floors_writes_the_floor_of_each(losses):
+    x = np.array([*SAMPLES, 512_000, 5_120_000])
+    y = 0.8 + 6 * x**-0.15
+    fits = {name: laws.fit_power_floor(x[:k], y[:k], bootstrap=20) for name, k in (("first six", 6), ("all", 8))}
+    fig = figures.draw_floors(x, y, fits, (0.8, 0.7, 0.9))
+    rendered(fig)
+    said = [float(text.get_text()) for text in fig.axes[1].texts]
+    assert said == pytest.approx([fits["first six"].params["E"], fits["all"].params["E"], 0.8], abs=0.006)
+    through = fig.axes[0].lines[2]  # the curve of the last three points passes by them
+    assert np.interp(np.log(x[-1]), np.log(through.get_xdata()), through.get_ydata()) == pytest.approx(y[-1], abs=0.01)
+
+
 @pytest.mark.parametrize("known", [3, 4, 5, 6])
 def test_three_forms_part_beyond_the_points(losses, known):
     loss = losses.mean(axis=1)

@@ -313,7 +313,7 @@ _STOP_MISTAKES = (
         "scipy's rule",
         lambda before, after, tolerance: before - after <= tolerance * np.maximum(np.maximum(before, after), 1),
         "This is the rule of SciPy's L-BFGS-B, with max(before, after, 1). Below 1 it compares with 1 and no longer "
-        "with the objective: divide all losses by 240 and the fit stops earlier. Leave the 1 out.",
+        "with the objective: divide the objective by 240 and the fit stops earlier. Leave the 1 out.",
     ),
     Mistake(
         "absolute",
@@ -434,6 +434,13 @@ _PROJECTION_MISTAKES = (
         ),
         "Your target is 1 for every run, but the rows of the matrix were not divided by the losses: both sides of each "
         "equation E + A / N^alpha + B / D^beta = L must be.",
+    ),
+    Mistake(
+        "only the rows divided",
+        lambda N, D, loss, alpha, beta: tuple(
+            float(c) for c in optimize.nnls(_columns(N, D, alpha, beta) / loss[:, None], loss)[0]
+        ),
+        "You divided the rows of the matrix by the losses, but not the target: L divided by L is 1 for every run.",
     ),
     Mistake(
         "no floor",
@@ -571,6 +578,13 @@ _BOOTSTRAP_MISTAKES = (
         "That is the slope of log x on log y. The exponent of y = G x^a is the slope of log y on log x.",
     ),
     Mistake(
+        "intercept",
+        _bootstrapped(
+            slopes=lambda u, v, picks: v[picks].mean(axis=1) - _slopes(u[picks], v[picks]) * u[picks].mean(axis=1)
+        ),
+        "These are the intercepts, log G. `np.polyfit(..., 1)` returns the slope first: the exponent is entry 0.",
+    ),
+    Mistake(
         "no resampling",
         _bootstrapped(slopes=lambda u, v, picks: _slopes(u[None], v[None])),
         "You fitted the runs as they are, once. Fit each row of `picks`: the runs that this resample drew.",
@@ -631,6 +645,11 @@ _SCORE_MISTAKES = (
         "no 2",
         _score(miss=lambda level: 1 / (1 - level)),
         "The penalty is 2 / (1 - level) for each nat outside: half of 1 - level is allowed on each side.",
+    ),
+    Mistake(
+        "always 40",
+        _score(miss=lambda level: 40.0),
+        "You fine 40 for each nat outside. That is right at 95 % only; in general the fine is 2 / (1 - level).",
     ),
     Mistake(
         "flat penalty",
@@ -695,7 +714,7 @@ _CLAIM_MISTAKES = (
         "R² as proof",
         _r2_is_proof,
         "You take the high R² as evidence for the extrapolation. It says how close the points lie to the curve inside "
-        "the range; three wrong floors gave nearly the same R² in this lesson and in lesson 5.3.",
+        "the range. In lesson 5.3 sweeps with a wrong learning rate or batch had an R² as good as the clean one's.",
     ),
     Mistake(
         "no range",
@@ -847,10 +866,10 @@ EXERCISES = (
         extrapolation. The formula has no floor: it promises a loss of 0 for endless compute, which text does not
         have, and over one decade a curve with a floor fits just as well; an R² of .998 cannot tell them apart. One rate
         for all sizes may bend the curve, because the best rate moves with the size (lesson 5.3). There is one seed
-        and no interval: over seeds the exponent moves more than a bootstrap of these runs would show. The claim I would
-        defend is a prediction one decade up, with an interval from refits with a floor. I would ask for three seeds, the
-        best rate at two sizes, the optimum inside the sizes at each budget, and for the fit from runs up to 3e10 FLOPs
-        to be scored on those at 1e11 first; then for one run at 1e12 FLOPs, predicted before it is made.
+        and no interval. The claim I would defend is a prediction a quarter of a decade up, at 1.8e11 FLOPs, with an
+        interval from refits with a floor. I would ask for three seeds, the best rate at two sizes, the optimum inside
+        the sizes at each budget, and for the fit from runs up to 3e10 FLOPs to be scored on those at 1e11 first, for no
+        extra cost; then for one run at 1e12 FLOPs, predicted before it is made, for the price of ten of the largest.
         """,
         mistakes=_CLAIM_MISTAKES,
         hints=(

@@ -237,7 +237,7 @@ _SCALING_MISTAKES = (
     Mistake(
         "start not made up for",
         _scaling(lambda s: s, lambda w, s: math.sqrt(2 / w)),
-        "The multiplier is right. But the product m w then starts `width / base_width` times too small: draw w larger by "
+        "The multiplier is right. But the product m V then starts `width / base_width` times too small: draw V larger by "
         "as much as m is smaller.",
     ),
     Mistake(
@@ -256,6 +256,17 @@ _SCALING_MISTAKES = (
         _scaling(lambda s: 1.0, lambda w, s: math.sqrt(2 / w)),
         "With m = 1 nothing has changed. That is the rule for plain gradient descent, whose gradient of a hidden matrix "
         "shrinks with the width by itself. Adam moves every weight by about the rate, whatever its gradient.",
+    ),
+    Mistake(
+        "no base width",
+        lambda width, base: (1 / width, math.sqrt(2 * width)),
+        "In proportion to 1 / width is right, but at the base width nothing may change: there m must be 1. Both numbers follow.",
+    ),
+    Mistake(
+        "no base width, start not made up for",
+        lambda width, base: (1 / width, math.sqrt(2 / width)),
+        "In proportion to 1 / width is right, but at the base width nothing may change: there m must be 1. And draw V larger by as "
+        "much as m is smaller than 1.",
     ),
     Mistake(
         "square root",
@@ -500,7 +511,7 @@ EXERCISES = (
         mistakes=_SCALING_MISTAKES,
         hints=(
             "Start with the multiplier: by what must Adam's step of the matrix shrink when the width doubles?",
-            "m = base_width / width. The matrix that counts is m times w.",
+            "m = base_width / width. The matrix that counts is m times V.",
             "m times std must be sqrt(2 / width), as in the start of section 2. Solve for std.",
         ),
     ),

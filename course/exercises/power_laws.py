@@ -156,6 +156,28 @@ _LINE_MISTAKES = (
         "Both numbers are right and in the wrong order: return (A, alpha). (`np.polyfit` gives the slope first.)",
     ),
     Mistake(
+        "as polyfit gives them",
+        _logged,
+        "These are the line's slope and height, as `np.polyfit` gives them. The slope is -alpha and the height is log A; "
+        "and A comes first: return (A, alpha).",
+    ),
+    Mistake(
+        "order and log A",
+        lambda x, y: (-_logged(x, y)[0], _logged(x, y)[1]),
+        "This is (alpha, log A). A comes first, and it is the exponential of the line's height.",
+    ),
+    Mistake(
+        "base 10 on the way back",
+        lambda x, y: (float(10 ** _logged(x, y)[1]), -_logged(x, y)[0]),
+        "alpha is right, A is not: `np.log` is the natural logarithm, and you went back with 10**height. Use `np.exp`.",
+    ),
+    Mistake(
+        "no logarithms, then exp",
+        lambda x, y: (float(np.exp(_least_squares(x, y)[1])), -_least_squares(x, y)[0]),
+        "You fitted a straight line on ordinary axes. The law is straight in logarithms: give `np.polyfit` np.log(x) and "
+        "np.log(y).",
+    ),
+    Mistake(
         "x and y swapped",
         _swapped,
         "You fitted log x as a line in log y. The loss is what was measured, so it is the one to be explained: "
@@ -254,6 +276,17 @@ _SKILL_MISTAKES = (
         "one minus forgotten",
         lambda p, m, n: abs(_off(p, m)) / abs(_off(n, m)),
         "This is the share of the change that the forecast *missed*. Subtract it from 1.",
+    ),
+    Mistake(
+        "naive forecast forgotten",
+        lambda p, m, n: 1 - abs(_off(p, m)),
+        "This is 1 minus the forecast's own miss. The skill takes that miss as a share of the naive forecast's: divide by "
+        "|log(naive / measured)| before you subtract.",
+    ),
+    Mistake(
+        "one minus inside",
+        lambda p, m, n: (1 - abs(_off(p, m))) / abs(_off(n, m)),
+        "You subtracted first and divided then. Divide the two misses, and subtract their ratio from 1.",
     ),
     Mistake(
         "sign kept",

@@ -49,6 +49,12 @@ _LOCAL_MISTAKES = (
         "differences.",
     ),
     Mistake(
+        "log of the quotient",
+        lambda x, y: np.log(np.abs(np.diff(y) / np.diff(x))),
+        "You took the logarithm of the slope on ordinary axes. Take the logarithms of x and y first, then their "
+        "differences, then the quotient.",
+    ),
+    Mistake(
         "relative change",
         lambda x, y: (np.diff(y) / y[:-1]) / (np.diff(x) / x[:-1]),
         "You divided relative changes. That comes near the exponent for tiny steps only; here neighbours differ by "
@@ -85,13 +91,16 @@ def _start_cases(rng: np.random.Generator) -> list[Case]:
         (4, "from the start"),
         (7, "a low point"),
         (7, "a low point"),
+        (4, "a low point"),  # two low points among four: no law at all
     ):
         x = np.round(rng.uniform(80, 200) * 4.0 ** np.arange(points))
         exponent, noise = (1.0, 0.0) if points == 6 else (rng.uniform(0.8, 1.1), 0.03)
         y = x**exponent * np.exp(rng.uniform(-noise, noise, size=points))
         if part == "with overhead":
             y = y + 1.5 * x[points // 2 - 1] ** exponent
-        if part == "a low point":
+        if part == "a low point" and points == 4:
+            y[::2] *= 0.3
+        elif part == "a low point":
             y[3] *= 0.75 if len(cases) % 2 else 0.45
         cases.append(Case((x, np.asarray([float(f"{value:.4g}") for value in y]), 0.15), part=part))
     return cases
@@ -141,7 +150,12 @@ def _last_start(x: Any, y: Any, tolerance: float) -> float:
 
 
 def _two_points(x: Any, y: Any, tolerance: float) -> float:
-    return float(x[-2])
+    return _first(x, [*_starts(x, y, tolerance, _log_misses), True, True])
+
+
+def _three_points(x: Any, y: Any, tolerance: float) -> float:
+    good = [bool(np.max(np.abs(_log_misses(x[i : i + 3], y[i : i + 3]))) <= tolerance) for i in range(len(x) - 2)]
+    return _first(x, good)
 
 
 def _no_absolute(x: Any, y: Any, tolerance: float) -> float:
@@ -193,7 +207,14 @@ _START_MISTAKES = (
     Mistake(
         "two points",
         _two_points,
-        "Two points lie on a line always. Ask for three or more.",
+        "A line goes through any two points, so your rule finds a law where there is none. Ask for three points or more, "
+        "and return nan if no start will do.",
+    ),
+    Mistake(
+        "the next three points only",
+        _three_points,
+        "You fitted each line to three points. Fit it to *all* the points from the start on, so that the law describes "
+        "everything that follows.",
     ),
 )
 
@@ -216,7 +237,7 @@ _CROSSOVER_MISTAKES = (
     Mistake(
         "batch forgotten",
         lambda overhead, rate, batch: overhead * rate / 6,
-        "A step does its arithmetic for every sample of the batch: 6 N batch FLOPs. You counted a single sample.",
+        "A step does its arithmetic for every token of the batch: 6 N batch FLOPs. You counted a single token.",
     ),
     Mistake(
         "forward only",
@@ -226,7 +247,7 @@ _CROSSOVER_MISTAKES = (
     Mistake(
         "no factor",
         lambda overhead, rate, batch: overhead * rate / batch,
-        "You counted one FLOP a parameter and sample. Training takes 6: two forward, four backward.",
+        "You counted one FLOP a parameter and token. Training takes 6: two forward, four backward.",
     ),
     Mistake(
         "factor on the wrong side",
@@ -237,6 +258,12 @@ _CROSSOVER_MISTAKES = (
         "upside down",
         lambda overhead, rate, batch: 6 * batch / (overhead * rate),
         "The fraction stands upside down. A longer overhead hides more arithmetic, so N must grow with the overhead.",
+    ),
+    Mistake(
+        "divided by the rate",
+        lambda overhead, rate, batch: overhead / (6 * batch * rate),
+        "At `flops_per_second` FLOPs a second the machine does overhead * flops_per_second FLOPs during the overhead: "
+        "multiply by the rate.",
     ),
     Mistake(
         "FLOPs hidden",
@@ -279,6 +306,11 @@ _TOTAL_MISTAKES = (
         "not relative to at",
         lambda n, data, at, power: 6 * n * data * n**power,
         "`data` is what the model of `at` parameters gets. Divide N by `at` before you raise it to the power.",
+    ),
+    Mistake(
+        "at outside the power",
+        lambda n, data, at, power: 6 * n * data * n**power / at,
+        "You raised N to the power first and divided by `at` after. Divide first: (n_params / at) ** power.",
     ),
     Mistake(
         "upside down",
@@ -375,28 +407,33 @@ _RUN_MISTAKES = (
         "steps of the small model",
         lambda n, s, at, e, ratio, batch: ratio * at / batch * s * (n / at) ** e,
         "You gave the large model as many steps as the measured one. Its data grow with its own size: "
-        "tokens_per_param * n.",
+        "tokens_per_param * n_params.",
     ),
     Mistake(
         "time of the small model's step",
         lambda n, s, at, e, ratio, batch: ratio * n / batch * s,
-        "The number of steps is right, but each of them takes longer than in the measured model: (n / at) ** exponent "
-        "times.",
+        "The number of steps is right, but each of them takes longer than in the measured model: "
+        "(n_params / at) ** exponent times.",
     ),
     Mistake(
         "linear whatever the exponent",
         lambda n, s, at, e, ratio, batch: ratio * n / batch * s * (n / at),
-        "You let the step's time grow in proportion to N. Use the measured exponent: (n / at) ** exponent.",
+        "You let the step's time grow in proportion to N. Use the measured exponent: (n_params / at) ** exponent.",
     ),
     Mistake(
         "upside down",
         lambda n, s, at, e, ratio, batch: ratio * n / batch * s * (at / n) ** e,
-        "Your step becomes *faster* as the model grows: n and at are exchanged.",
+        "Your step becomes *faster* as the model grows: n_params and at are exchanged.",
+    ),
+    Mistake(
+        "at outside the power",
+        lambda n, s, at, e, ratio, batch: ratio * n / batch * s * n**e / at,
+        "You raised N to the exponent first and divided by `at` after. Divide first: (n_params / at) ** exponent.",
     ),
     Mistake(
         "ratio without size",
         lambda n, s, at, e, ratio, batch: ratio / batch * s * (n / at) ** e,
-        "`tokens_per_param` is a number of tokens for *each* parameter: multiply by n.",
+        "`tokens_per_param` is a number of tokens for *each* parameter: multiply by n_params.",
     ),
 )
 

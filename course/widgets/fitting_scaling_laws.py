@@ -193,7 +193,7 @@ def draw_porian(steps: Sequence[str], exponents: Mapping[str, Sequence[tuple[flo
         )
     ax.set_xticks(range(len(steps)), steps, fontsize=9.5)
     ax.set(ylabel="exponent a of the best size", xlim=(-0.4, len(steps) - 0.5), ylim=(0.41, 0.95))
-    ax.set_title("Five repairs lead from Kaplan's exponent to Chinchilla's")
+    ax.set_title("Four repairs lead from Kaplan's exponent to Chinchilla's")
     return fig
 
 

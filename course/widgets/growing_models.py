@@ -218,12 +218,16 @@ def draw_recorded(runs: Mapping[str, pd.DataFrame], width: int = 2, mup: int = 0
     sizes = sorted(frame["size"].unique())
     chosen, (colour, marker) = sizes[int(width)], _LOOK[name]
     fig, ax = plots.figure(width=8.2, height=4.3)
+    named = math.inf  # where the last label stands; the next one needs room
     for size in sizes:
         rates, loss = _table(frame, size)
         if size != chosen:
             ax.plot(rates, np.exp(np.log(loss).mean(axis=0)), color=plots.COLOURS["grey"], alpha=0.35, linewidth=1)
-            ax.annotate(f"{size}", (rates[0], np.exp(np.log(loss).mean(axis=0))[0]), xytext=(-4, -4),
-                        textcoords="offset points", ha="right", fontsize=9, color=plots.COLOURS["grey"])  # fmt: skip
+            start = float(np.exp(np.log(loss).mean(axis=0))[0])
+            if abs(start - named) > 0.05:
+                ax.annotate(f"{size}", (rates[0], start), xytext=(-4, -4), textcoords="offset points", ha="right",
+                            fontsize=9, color=plots.COLOURS["grey"])  # fmt: skip
+                named = start
     rates, loss = _table(frame, chosen)
     mean = np.exp(np.mean(np.log(loss), axis=0))
     ax.plot(rates, mean, color=plots.COLOURS[colour], linewidth=1.3)
@@ -366,6 +370,8 @@ def draw_sizes(
         ax.plot(table["n_params"], table["loss"], color=plots.COLOURS[colour], marker=marker, linewidth=1.4)
         ax.axvline(place, color=plots.COLOURS["black"], linestyle="--", linewidth=1.2)
         ax.set(xscale="log", xlabel="parameters N")
+        ax.set_xticks((5_000, 10_000, 20_000, 40_000), ("5,000", "10,000", "20,000", "40,000"))
+        ax.minorticks_off()
         ax.set_title(f"{name}: best size {place:,.0f}")
     axes[0].set_ylabel("validation loss (nats)")
     return fig

@@ -47,7 +47,7 @@ def _short(n: float) -> str:
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if n >= size:
             return f"{n / size:.3g}{letter}"
-    return f"{n:g}"
+    return f"{n:.3g}"
 
 
 def _sizes(ax: Axes, values: Any) -> None:
@@ -191,7 +191,7 @@ def draw_floors(samples: Any, loss: Any, fits: Mapping[str, Fit], three: tuple[f
     ):
         ax.plot(fine, curve, dashes, color=plots.COLOURS[colour], linewidth=1.8, label=name)
         side.plot([at, at], [low, high], color=plots.COLOURS[colour], linewidth=5, alpha=0.5, solid_capstyle="butt")
-        side.plot([at], [floor], "o", color=plots.COLOURS[colour], markersize=8, clip_on=False, zorder=3)
+        side.plot([at], [floor], "o", color=plots.COLOURS[colour], markersize=5, clip_on=False, zorder=3)
         plots.label(side, at, floor, f"{floor:.2f}", colour=colour, offset=(8, 3))
     plots.measured(ax, x[:-2], y[:-2])
     plots.measured(ax, x[-2:], y[-2:], colour="orange", marker="*", markersize=14)
@@ -291,8 +291,8 @@ def draw_look_alike(spread: float) -> Figure:
         ylim=(1e-6, 1.5),
     )
     ax.set_title(
-        f"A lognormal with a tail that looks straight: R² {r_squared(shares, A * x**-alpha):.3f};\n"
-        f"further out the line is {beyond:,.2g} times too high"
+        f"A lognormal that passes for exponent {alpha:.2f}, R² {r_squared(shares, A * x**-alpha):.3f};\n"
+        f"at x = {_short(reach[-1])} the line is {beyond:,.2g} times too high"
     )
     return fig
 

@@ -102,6 +102,10 @@ def draw_time_model(
     ax.plot(at, 1e3 * model.seconds(at, batch), color=plots.COLOURS["black"], label="all three")
     plots.measured(ax, n, 1e3 * np.asarray(seconds), colour="blue", label="measured")
     ax.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="time of a step (ms)", ylim=(0.005, 2e3))
+    meet = relations.crossover(model.overhead, model.flops_per_second, batch)
+    if at[0] < meet < at[-1]:
+        ax.axvline(meet, color=plots.COLOURS["grey"], linestyle=":", linewidth=1)
+        plots.label(ax, meet, 0.007, f"crossover {short(meet)}", colour="grey", offset=(5, -3))
     ax.legend(loc="upper left", fontsize=9.5)
     off = np.exp(np.abs(np.log(model.seconds(n, batch) / np.asarray(seconds))).max())
     ax.set_title(f"The model is off by a factor of {off:.1f} at most")
@@ -169,7 +173,7 @@ def draw_loss(runs: Mapping[int, tuple[Any, Any, Fit]], level: Line) -> Figure:
     plots.measured(below, n, loss / level.predict(n), colour="grey", marker="x")
     _ratios(below, np.concatenate([loss / fit.predict(x=n), loss / level.predict(n)]))
     plots.label(below, n[-1], loss[-1] / level.predict(n[-1:])[0], "straight line", colour="grey", offset=(-78, -10))
-    top.set(xscale="log", ylabel="loss (nats)")
+    top.set(xscale="log", ylabel="loss (nats)", xlim=(700, 4e6))
     below.set(xlabel="parameters N", ylabel="measured / law")
     top.set_title(f"L = {floor:.2f} + A N^-{fit.params['alpha']:.2f}: a power law, down to a floor")
     return fig
@@ -190,10 +194,12 @@ def draw_loss_by_data(surface: Fit, live: pd.DataFrame, tokens: float = 128_000)
     plots.label(ax, at[0], floor, f"floor of this data: {floor:.2f}", colour="orange", offset=(0, 4))
     for (d, group), colour, marker in zip(live.groupby("tokens"), ORDER, plots.MARKERS, strict=False):
         plots.measured(ax, group["N"], group["loss"], colour=colour, marker=marker, label=f"live, {d:,} tokens")
-    half = at[np.argmin(np.abs(curve - floor - law["B"] * tokens ** -law["beta"]))]
-    ax.set(xscale="log", xlabel="parameters N", ylabel="loss (nats)", ylim=(1.2, 3.0))
+    equal = (law["A"] / (floor - law["E"])) ** (1 / law["alpha"])  # the size whose term equals that of the data
+    if at[0] < equal < at[-1]:
+        ax.axvline(equal, color=plots.COLOURS["grey"], linestyle=":", linewidth=1)
+    ax.set(xscale="log", xlabel="parameters N", ylabel="loss (nats)", ylim=(1.15, 3.2))
     ax.legend(loc="upper right", fontsize=9.5)
-    ax.set_title(f"{tokens:,.0f} tokens: beyond {short(half)} parameters, data are what is missing")
+    ax.set_title(f"{tokens:,.0f} tokens: beyond {short(equal)} parameters, data are what is missing")
     return fig
 
 
@@ -291,7 +297,7 @@ def draw_resources(
     plots.measured(ax, n, 1e3 * np.asarray(seconds))
     plots.measured(ax, m, 1e3 * np.asarray(found), colour="orange", marker="s")
     plots.label(ax, n[-1], 1e3 * float(np.asarray(seconds)[-1]), "fitted", colour="blue", offset=(-44, 6))
-    plots.label(ax, m[-1], 1e3 * float(np.asarray(found)[-1]), "timed afterwards", colour="orange", offset=(-112, 2))
+    plots.label(ax, m[-1], 1e3 * float(np.asarray(found)[-1]), "larger, not fitted", colour="orange", offset=(-116, 2))
     plots.label(ax, n[-2], 1e3 * float(law.predict(n[-2])), "straight line", offset=(20, -30))
     i = len(at) // 4
     said = "overhead + arithmetic + memory"

@@ -40,8 +40,8 @@ from course.widgets import explore, slider
 
 # %% [markdown]
 # The task: signals of 40 points in ten classes, shifted, stretched and covered with noise (MNIST-1D, Greydanus and Kobak 2024,
-# made afresh on your machine). A step of training takes 64 of 50,000 of them, and a run is 600 steps, so hardly a signal is seen twice.
-# The loss is measured on 5,000 others.
+# made afresh on your machine). A step of training draws 64 of 50,000 of them, and a run is 600 steps: 38,400 draws, less than
+# one for each signal. The loss is measured on 5,000 others.
 
 # %% alt="Five noisy curves of 40 points side by side, one from each of the classes 0 to 4."
 signals = task("mnist1d", samples=50_000)
@@ -70,13 +70,14 @@ prediction_rate_factor = 0.5
 # ## 1 Growth by itself
 #
 # A comparison of two ways to grow is fair when both cost the same. A matrix of $m \times n$ weights takes $mn$ multiplications and
-# $mn$ additions for each sample, and training goes through it three times (once forward, twice backward; lesson 5.3 says
-# why). So a step costs 6 FLOPs for each weight and sample, and *equal cost is an equal number of weights in the matrices*.
+# $mn$ additions for each sample, and training goes through it three times (once forward, twice backward, as in
+# lesson 2.1). So a step costs 6 FLOPs for each weight and sample, and *equal cost is an equal number of weights in the matrices*.
 # Biases are only added and do not count.
 
 # %% [markdown] exercise="3.1.1"
 # Which width has a network of `layers` hidden layers when its matrices may hold `weights` weights? The matrices are:
 # `inputs` × w, then one w × w between each hidden layer and the next, then w × `outputs`. Return the nearest whole number.
+# (`layers` may be 1.)
 
 
 # %% exercise="3.1.1"
@@ -100,17 +101,20 @@ check("3.1.1", width_for)
 # %%
 for layers in (1, 2, 4, 8, 16):
     print(f"{layers:2} hidden layers: width {equal_cost_width(64_640, layers, 40, 10):5,}")
-small, wide, deep = count("mlp", 64, signals), count("mlp", 230, signals), count("mlp_16", 64, signals)
-for name, c in (("two layers of 64", small), ("two layers of 230", wide), ("sixteen layers of 64", deep)):
-    print(f"{name:21}: {c.n_params:7,} parameters, {c.training_flops_per_token:8,} FLOPs for each sample")
-assert abs(wide.training_flops_per_token / deep.training_flops_per_token - 1) < 0.01
+cost = {}
+for family, width in (("mlp", 64), ("mlp", 230), ("mlp_16", 64)):
+    c = count(family, width, signals)
+    cost[family, width] = c.training_flops_per_token  # here a "token" is a signal
+    print(f"{family:6} of width {width:3}: {c.n_params:6,} parameters, {cost[family, width]:7,} FLOPs a sample")
+assert abs(cost["mlp", 230] / cost["mlp_16", 64] - 1) < 0.01
 
 # %% [markdown]
 # Now train the three with the same recipe: rate 0.011, batches of 64, 600 steps, two seeds (a *seed* fixes which random numbers a run
-# starts from and which samples it draws).
+# starts from and which samples it draws). The rate named is the *peak*: it rises to it over the first 30 steps, and falls to 0 over
+# the last 180 (lesson 4.2 says why).
 
 # %%
-recipe = Recipe(batch=64, rate=0.011, rate_power=0.0, clip=0.0)  # one rate for every size, no clipping of gradients
+recipe = Recipe(batch=64, rate=0.011, rate_power=0.0, clip=0.0)  # the same rate at every size
 
 
 def losses(family, width, rate=0.011, seeds=(0, 1)):
@@ -119,7 +123,11 @@ def losses(family, width, rate=0.011, seeds=(0, 1)):
     return [train(trainer, 600, seed).loss for seed in seeds]
 
 
-grown = {"small": losses("mlp", 64), "wider": losses("mlp", 230), "deeper": losses("mlp_16", 64)}
+grown = {
+    "small": losses("mlp", 64),
+    "wider": losses("mlp", 230),
+    "deeper": losses("mlp_16", 64),
+}
 for name, values in grown.items():
     print(f"{name:7} " + "  ".join(f"{value:.3f}" for value in values) + " nats")
 before, wider, deeper = (np.mean(values) for values in grown.values())
@@ -138,14 +146,16 @@ reveal(prediction_deeper, deeper, "nats")
 #
 # ## 2 The start
 #
-# Before the first step the matrices hold random numbers. How large should they be? Follow the *mean square* of the numbers
-# through one layer. One number of the next layer is a sum over the $w$ numbers that come in (the layer's *fan-in*), each times an
-# independent weight with mean 0 and variance $v$:
+# Before the first step the matrices hold random numbers. How large should they be? Call a layer's numbers $z$ before
+# its ReLU and $x$ after it, and follow their *mean square*, written $\mathrm{E}[z^2]$, through one layer; its root is the layer's
+# *scale*. One number $z'$ of the next layer is a sum over the $w$ numbers that come in ($w$ is its *fan-in*), each times its own random
+# weight. The weights have mean 0 and *variance* $v$, the square of their standard deviation:
 #
 # $$z' = \sum_{i=1}^{w} W_i\,x_i, \qquad \mathrm{E}[z'^2] = w \cdot v \cdot \mathrm{E}[x^2], \qquad x = \mathrm{ReLU}(z).$$
 #
-# The numbers $z$ are even about 0, so the ReLU sets half of them to 0, and half of their mean square goes with them:
-# $\mathrm{E}[x^2] = \mathrm{E}[z^2]/2$.
+# (In the square of the sum, products of two different weights are as often negative as positive, so they drop out on average. There
+# remain $w$ squares.) The numbers $z$ are as often negative as positive too. The ReLU sets half of them to 0, and half of their mean
+# square goes with them: $\mathrm{E}[x^2] = \mathrm{E}[z^2]/2$.
 
 # %% [markdown] exercise="3.1.2"
 # Which standard deviation of the weights keeps $\mathrm{E}[z'^2] = \mathrm{E}[z^2]$? The matrix takes `fan_in` numbers, which come out of a
@@ -154,7 +164,7 @@ reveal(prediction_deeper, deeper, "nats")
 
 # %% exercise="3.1.2"
 def start_std(fan_in, fan_out):
-    """Standard deviation of the initial weights of a fan_in x fan_out matrix after a ReLU; a number."""
+    """Standard deviation of a fan_in x fan_out matrix's first weights; a number."""
     ### BEGIN SOLUTION
     return np.sqrt(2 / fan_in)
     ### END SOLUTION
@@ -178,7 +188,8 @@ explore(
 
 # %% [markdown]
 # A plain stack multiplies the scale by $\text{gain}/\sqrt 2$ in each layer: an exponential in the depth, which only the right gain
-# keeps flat. The blue points are a network with **skips**, which section 3 explains; it forgives nearly everything.
+# keeps flat. With 2 layers any gain on the slider will do. With 30 it must be within $10^{1/29} = 1.083$ times of 1.41, which is 1.31
+# to 1.53. The blue points are a network with **skips**, which section 3 explains; it forgives nearly everything.
 #
 # ## 3 What passes through depth
 #
@@ -207,8 +218,8 @@ def cosine_after(cosine, layers):
 check("3.1.3", cosine_after)
 
 # %% [markdown]
-# From here on: `course.parameterisation.similarity`. Hold it against real random networks, which start from two inputs at right
-# angles:
+# From here on: `course.parameterisation.similarity`. Hold it (dashed) against eight real random networks, which start from two inputs
+# at right angles (points: their mean; bars: the middle 95 %):
 
 # %% alt="Cosine between two inputs against the layer, for sixteen layers: the plain networks' points rise along the dashed line of the formula from 0 to above 0.9, those with skips only to about a quarter."
 plain, skips = (figures.random_similarity(16, residual=residual) for residual in (False, True))
@@ -218,8 +229,9 @@ figures.draw_alike(plain, skips)
 from course.parameterisation import similarity
 
 for name, values, residual in (("plain", plain, False), ("with skips", skips, True)):
-    print(f"{name:10} cosine at layer 16: {values[:, -1].mean():.2f}, formula {similarity(0.0, 16, residual)[-1]:.2f}")
-    assert abs(values[:, -1].mean() - similarity(0.0, 16, residual)[-1]) < 0.1
+    found, formula = values[:, -1].mean(), similarity(0.0, 16, residual)[-1]
+    print(f"{name:10} cosine at layer 16: {found:.2f}, formula {formula:.2f}")
+    assert abs(found - formula) < 0.1
 
 # %% [markdown]
 # After sixteen plain layers, two inputs with nothing in common look almost the same. The layers above see one blurred input, and
@@ -235,7 +247,8 @@ for name, values, residual in (("plain", plain, False), ("with skips", skips, Tr
 
 # %%
 with_skips = losses("mlp_16_residual", 64)
-print(f"sixteen layers of 64: plain {deeper:.3f}, with skips {np.mean(with_skips):.3f}; two layers of 64: {before:.3f}")
+print(f"sixteen layers of 64: plain {deeper:.3f}, with skips {np.mean(with_skips):.3f} nats")
+print(f"two layers of 64: {before:.3f} nats")
 assert np.mean(with_skips) < deeper - 0.1
 
 # %% [markdown]
@@ -246,7 +259,7 @@ assert np.mean(with_skips) < deeper - 0.1
 #
 # Adam moves each weight by about the rate $\eta$, whatever the width. How far do a layer's *numbers* move? Each is a sum over $w$ terms,
 # and after a step every term has changed by about $\eta$ times what came in. The random terms of the start partly cancel, so
-# their sum grows as $\sqrt w$; that is why the start has $1/\sqrt w$. A step's changes do not cancel: all were made *to*
+# their sum grows as $\sqrt w$; that is why the weights start in proportion to $1/\sqrt w$. A step's changes do not cancel: all were made *to*
 # move the loss for inputs like this one, and they pull together. Their sum grows as $w$. So:
 #
 # $$\text{change of a layer's numbers} \;\sim\; \eta \cdot w .$$
@@ -268,36 +281,34 @@ moved = {
 figures.draw_coordinates(widths, moved)
 
 # %%
-slope = {
-    name: {layer: np.polyfit(np.log(widths), np.log(values.mean(axis=1)), 1)[0] for layer, values in layers.items()}
-    for name, layers in moved.items()
-}
 said = {"hidden_0": "first layer", "hidden_1": "second layer", "head": "logits"}
-for name, by_layer in slope.items():
-    print(f"{name:8} exponent of width: " + ", ".join(f"{said[layer]} {s:+.2f}" for layer, s in by_layer.items()))
-assert (
-    min(slope["standard"][layer] for layer in ("hidden_1", "head")) > 0.4 and abs(slope["standard"]["hidden_0"]) < 0.2
-)
-assert max(abs(s) for s in slope["muP"].values()) < 0.2
+slope = {}
+for name, layers in moved.items():
+    for layer, values in layers.items():
+        s = slope[name, layer] = np.polyfit(np.log(widths), np.log(values.mean(axis=1)), 1)[0]
+        print(f"{name:8} {said[layer]:12} ~ width^{s:+.2f}")
+assert min(slope["standard", "hidden_1"], slope["standard", "head"]) > 0.4
+assert abs(slope["standard", "hidden_0"]) < 0.2
+assert max(abs(slope["muP", layer]) for layer in said) < 0.2
 
 # %% [markdown]
-# In the standard model the second layer and the logits move further the wider it is: not quite in proportion to the width, since
-# at 512 the first steps go so far that the next ones react to it. The first layer does not: its fan-in is 40, the signal's length, at
+# In the standard model the second layer and the logits move further the wider it is. It is not quite in proportion to the
+# width: not all of a step's changes pull together, and at 512 the first steps move the logits so far that the next ones react. The first layer does not: its fan-in is 40, the signal's length, at
 # every width. So no single rate can be right for all widths, and at a large one no rate is right for all
 # three matrices.
 #
 # ### Maximal-update parameterisation
 #
 # The remedy (Yang and co-authors, 2022): a matrix whose fan-in is the width must take steps in proportion to $1/w$. One Adam has one
-# rate, so write the factor into the model. Each such matrix is a fixed number $m$ times the weights that Adam sees:
+# rate, so write the factor into the model. Each such matrix is a fixed number $m$ times the weights $V$ that Adam sees:
 #
-# $$W = m\,\tilde w, \qquad \text{one step moves } \tilde w \text{ by } \eta \text{ and therefore } W \text{ by } m\,\eta .$$
+# $$W = m\,V, \qquad \text{one step moves } V \text{ by } \eta \text{ and therefore } W \text{ by } m\,\eta .$$
 #
-# The model should not *start* differently for it: the standard deviation of $m\,\tilde w$ must be what section 2 asks for. And at
+# The model should not *start* differently for it: the standard deviation of $m\,V$ must be what section 2 asks for. And at
 # a **base width**, where the rate is tuned, nothing should change at all. This is **muP**; the course's base width is 64.
 
 # %% [markdown] exercise="3.1.4"
-# Give the multiplier $m$ of a hidden matrix (width × width, after a ReLU) and the standard deviation with which its $\tilde w$ is
+# Give the multiplier $m$ of a hidden matrix (width × width, after a ReLU) and the standard deviation with which its $V$ is
 # drawn.
 
 
@@ -323,18 +334,19 @@ check("3.1.4", hidden_matrix)
 # | head, w × outputs | w | $64/w$ | $0.8/w$ | $\eta \cdot 64/w$ |
 # | biases | – | 1 | 0 | $\eta$ |
 #
-# Three traps. With plain gradient descent the table is another one, because there a step follows the gradient's size. Adam divides by
+# (Optional: three traps, for when you use the table elsewhere; lesson 4.2 has the words. With plain gradient descent the table is another one, because there a step follows the gradient's size. Adam divides by
 # the gradient's size plus a small $\varepsilon$; muP's gradients shrink with the width, and an $\varepsilon$ that is not small
-# beside them breaks the rule. And clipping the gradients' common norm mixes the layers again, so it is off here.
+# beside them breaks the rule. And clipping the gradients' common norm mixes the layers again, so it is off here: `clip=0.0`.)
 
 # %%
 from course.models import build
 
-x = signals.validation[0][:8]
-same, grown_wide = ([build(family, width, signals, seed=0)(x) for family in ("mlp", "mlp_mup")] for width in (64, 256))
-print(f"largest difference of logits at width 64: {float(tf.reduce_max(abs(same[0] - same[1]))):g}")
-print(f"                          and at width 256: {float(tf.reduce_max(abs(grown_wide[0] - grown_wide[1]))):.2g}")
-assert float(tf.reduce_max(abs(same[0] - same[1]))) == 0
+x, apart = signals.validation[0][:8], {}
+for width in (64, 256):
+    logits = [build(family, width, signals, seed=0)(x) for family in ("mlp", "mlp_mup")]
+    apart[width] = float(tf.reduce_max(abs(logits[0] - logits[1])))
+    print(f"width {width}: largest difference of logits {apart[width]:.2g}")
+assert apart[64] == 0
 
 # %% [markdown]
 # At the base width the two families are the same model, to the last bit. Away from it the logits start a little different: the course's
@@ -359,7 +371,8 @@ for name, family in (("standard", "mlp"), ("muP", "mlp_mup")):
         rates=rates,
         recipe=recipe,
     )
-    table = sweeps.run(plan, progress=False).pivot(index="size", columns="learning_rate", values="loss")
+    runs = sweeps.run(plan, progress=False)
+    table = runs.pivot(index="size", columns="learning_rate", values="loss")
     live[name] = {int(width): row.to_list() for width, row in table.iterrows()}
     print(f"{name}\n{table.to_string(float_format='{:.3f}'.format)}")
 
@@ -367,24 +380,28 @@ for name, family in (("standard", "mlp"), ("muP", "mlp_mup")):
 figures.draw_live(rates, live)
 
 # %%
-best = {name: [rates[int(np.nanargmin(values))] for values in by_width.values()] for name, by_width in live.items()}
+best = {}
+for name, by_width in live.items():
+    best[name] = [rates[int(np.nanargmin(values))] for values in by_width.values()]
 print(best)
 assert best["standard"][0] >= 2 * best["standard"][-1] and best["muP"][-1] >= best["muP"][0]
 
 # %% [markdown]
 # The standard model's lowest points move to the left, to smaller rates; muP's do not. It looks as if muP had done it. But one seed
-# and rates by factors of two are coarse. How well is such a lowest point known? Put a parabola through the logarithm of the loss against the logarithm of the rate, averaged over the seeds. Then ask
-# how much its lowest point would move with other seeds. You have no other seeds, so draw from those that you have, with repetition:
+# and rates by factors of two are coarse. How well is such a lowest point known? Train each rate with several seeds, take the
+# logarithm of every loss, and average these logarithms over the seeds. Put a parabola through the averages against the logarithm of
+# the rate: near its lowest point a smooth curve is nearly one. Then ask how much its lowest point would move with other seeds. You have no other seeds, so draw from those that you have, with repetition:
 # a **bootstrap**. Each draw is a list of row numbers such as (2, 0, 2, 4, 1), and its losses are averaged like the real
 # ones. The middle 95 % of the draws' lowest points are the interval.
 
 # %% [markdown] exercise="3.1.5"
 # Write it: the best rate from all seeds, and the 2.5th and 97.5th percentile of the best rates of the draws.
+# (`np.polyfit(u, v, 2)` gives a, b, c of the parabola $a u^2 + b u + c$, and `np.percentile` the percentiles.)
 
 
 # %% exercise="3.1.5"
 def best_with_interval(rates, loss, draws):
-    """(best, low, high). rates: (r,); loss: (seeds, r); draws: (b, seeds) row numbers, a row for each draw."""
+    """(best, low, high). rates: (r,); loss: (seeds, r); draws: (b, seeds), rows of row numbers."""
     ### BEGIN SOLUTION
     x, y = np.log(rates), np.log(loss)
 
@@ -408,15 +425,14 @@ check("3.1.5", best_with_interval)
 # ## 6 Seven widths, thirteen rates, five seeds
 #
 # The full sweep, 910 runs, was recorded with the course on one core; `course sweep widths-standard` makes it again in a few
-# minutes. Turn the width, in the standard model first. Watch the line of the best rate against the dashed one, which stays at the best rate
-# of width 64. Then turn to muP. When does the rate that was tuned at 64 hurt?
+# minutes. Turn the width, in the standard model first. Watch the line of the best rate (shaded: its interval) against the dashed one, which
+# stays at the best rate of width 64. Then turn to muP. When does the rate that was tuned at 64 hurt?
 
 # %%
 recorded = {"standard": sweeps.reference("widths-standard"), "muP": sweeps.reference("widths-mup")}
 about = recorded["standard"].attrs["provenance"]
-print(
-    f"{about['runs']} runs in {about['seconds']:.0f} s, TensorFlow {about['tensorflow']}, {about['device']}, seeds {about['seeds']}"
-)
+print(f"{about['runs']} runs in {about['seconds']:.0f} s, seeds {about['seeds']}")
+print(f"TensorFlow {about['tensorflow']}, {about['device']}")
 
 # %% alt="Loss against the learning rate: seven curves, that of the standard model's width 512 in colour with its lowest point at half the rate that is best for width 64, the others grey."
 explore(
@@ -457,8 +473,8 @@ reveal(prediction_rate_factor, found["standard"][1024].rate / found["standard"][
 for name, runs in recorded.items():
     own, kept = figures.at_best(runs), figures.at_best(runs, rate=found[name][64].rate)
     price = {width: kept[width].mean() - own[width].mean() for width in own}
-    print(f"{name:8} loss at 1,024: own best rate {own[1024].mean():.3f}, best rate of 64 {kept[1024].mean():.3f} nats")
-    print(f"{'':8} price of keeping the rate: " + ", ".join(f"{width}: {cost:.3f}" for width, cost in price.items()))
+    print(f"{name} at 1,024: own best rate {own[1024].mean():.3f} nats, that of 64 {kept[1024].mean():.3f} nats")
+    print("price of keeping the rate: " + ", ".join(f"{w}: {cost:.3f}" for w, cost in price.items()))
     if name == "standard":
         standard_price, turned = price[1024], kept[1024].mean() > kept[512].mean()
         best_standard = own[1024].mean()
@@ -473,12 +489,18 @@ assert own[1024].mean() > best_standard
 #
 # ## 7 Wider or deeper
 #
-# Now the comparison of section 1 again, fairly: each model with the rate that suits *it* best, of eight, and five seeds. All models of a
-# panel have the same number of weights, so the same cost.
+# Now the comparison of section 1 again, fairly: each model with the rate that suits *it* best, of eight, and five seeds (bars: 95 % for their
+# mean). All models of a panel have the same number of weights, so the same cost. Before you run it: which depth will win?
+
 
 # %% alt="Two panels of loss against the number of hidden layers, 1 to 16, at 16,000 and at 64,640 weights. Plain networks are best with two layers and rise steeply to sixteen. With skips the rise is much smaller, and at the larger cost four layers with skips lie level with two plain ones."
-plain = {n: dict(enumerate(figures.at_best(sweeps.reference(f"depths-{n}")).values())) for n in (1, 2, 4, 8, 16)}
-skips = {n: dict(enumerate(figures.at_best(sweeps.reference(f"depths-{n}-residual")).values())) for n in (4, 8, 16)}
+def at_both_costs(sweep):
+    """Losses of the seeds at the best rate, at the smaller cost [0] and the larger one [1]."""
+    return dict(enumerate(figures.at_best(sweeps.reference(sweep)).values()))
+
+
+plain = {n: at_both_costs(f"depths-{n}") for n in (1, 2, 4, 8, 16)}
+skips = {n: at_both_costs(f"depths-{n}-residual") for n in (4, 8, 16)}
 figures.draw_depths(plain, skips)
 
 # %%
@@ -493,21 +515,27 @@ def difference(a, b):
 
 for level, weights in enumerate((16_000, 64_640)):
     gap, low, high = difference(skips[4][level], plain[2][level])
-    print(f"{weights:6,} weights: four layers with skips less two layers: {gap:+.3f} nats [{low:+.3f}, {high:+.3f}]")
+    print(f"{weights:6,} weights: 4 layers with skips less 2: {gap:+.3f} nats [{low:+.3f}, {high:+.3f}]")
 start = figures.at_best(recorded["standard"])[64]
-grown = {"width (2 x 230)": plain[2][1], "layers (16 x 64)": plain[16][1], "layers, skips (16 x 64)": skips[16][1]}
+grown = {
+    "width (2 x 230)": plain[2][1],
+    "layers (16 x 64)": plain[16][1],
+    "layers, skips (16 x 64)": skips[16][1],
+}
+print("growing nine times changes the loss by")
 for name, values in grown.items():
     gap, low, high = difference(values, start)
-    print(f"growing nine times by {name:24} changes the loss by {gap:+.3f} nats [{low:+.3f}, {high:+.3f}]")
-assert difference(skips[4][0], plain[2][0])[0] > 0.04 and abs(difference(skips[4][1], plain[2][1])[0]) < 0.04
+    print(f"{name:24} {gap:+.3f} nats [{low:+.3f}, {high:+.3f}]")
+assert difference(skips[4][0], plain[2][0])[0] > 0.04
+assert abs(difference(skips[4][1], plain[2][1])[0]) < 0.04
 assert difference(plain[2][1], start)[2] < -0.2 and difference(plain[16][1], start)[1] > 0.2
 
 # %% [markdown]
 # What the figures say, for this task and 600 steps:
 #
 # - **Width pays**, though not all of it in one layer: one hidden layer is worse than two.
-# - **Depth without skips hurts** beyond two layers, even at its own best rate. Hardly a signal is seen twice, so this is no learning by
-#   heart; the deep stack trains badly.
+# - **Depth without skips hurts** beyond two layers, even at its own best rate. A signal is drawn less than once on average, so this is
+#   no learning by heart; the deep stack trains badly.
 # - **With skips depth hurts less, and pays later.** At the smaller cost four layers lose to two; at four times the cost they are level, so
 #   the best depth seems to grow with the size. In large Transformers, which have skips and a normalisation in every layer, Kaplan and co-authors
 #   (2020) report that at a fixed number of parameters the shape matters little over a wide range.
@@ -527,23 +555,22 @@ verdict("3.1", gap)
 # ## 8 The best size for a task, and for a machine
 #
 # So far the number of steps was fixed, and larger cost more. Claim 3.2 asks the practical question: a *budget* is fixed. Then a larger
-# model gets fewer steps, and one size is best. Lesson 5.3 builds this measurement; here are its recorded runs (a small network that
-# predicts the next character of Python source code, 2,000 to 930,000 parameters). And what is fixed in practice is often not FLOPs but *hours on a
-# given machine*. Is that the same?
+# model gets fewer steps, and one size is best. Lesson 5.3 builds this measurement; here are its recorded runs, which you met in lessons 1.1 and 2.2 (a
+# small network that predicts the next character of Python source code, 2,000 to 930,000 parameters). And what is fixed in practice is often not FLOPs but *hours on a
+# given machine*. Before you run the cells: with seconds fixed in place of FLOPs, will the best size be larger or smaller?
 
 # %%
 from course.laws import fit_isoflop
 
 characters = sweeps.reference("characters")
-speed = characters["flops"].groupby(characters["size"]).sum() / characters["seconds"].groupby(characters["size"]).sum()
-print("GFLOP/s that each width reached: " + ", ".join(f"{width}: {rate / 1e9:.0f}" for width, rate in speed.items()))
-law = fit_isoflop(
-    characters["flops"], characters["n_params"], characters["loss"], budget=characters["budget"], bootstrap=1000
-)
+total = characters.groupby("size")[["flops", "seconds"]].sum()
+speed = total["flops"] / total["seconds"]
+print("GFLOP/s of each width: " + ", ".join(f"{w}: {rate / 1e9:.0f}" for w, rate in speed.items()))
+columns = (characters[name] for name in ("flops", "n_params", "loss"))
+law = fit_isoflop(*columns, budget=characters["budget"], bootstrap=1000)
 for one in law.optima:
-    print(
-        f"{one.flops:8.2g} FLOPs: best size {one.n_params:9,.0f} [{one.low:9,.0f}, {one.high:9,.0f}], loss {one.loss:.3f}"
-    )
+    interval = f"[{one.low:7,.0f}, {one.high:7,.0f}]"
+    print(f"{one.flops:7.2g} FLOPs: best size {one.n_params:7,.0f} {interval}, loss {one.loss:.3f}")
 assert speed.iloc[-1] > 5 * speed.iloc[0]
 
 # %%
@@ -552,16 +579,16 @@ for seconds in (0.2, 0.4, 1.0, 2.5):
     best_in_time, spent, by_time = figures.best_for_seconds(characters, seconds)
     by_flops = law.predict(flops=[spent])[0]
     ratios.append(best_in_time / by_flops)
-    print(
-        f"{seconds:3.1f} s each: best size {best_in_time:7,.0f}; at its {spent:.1e} FLOPs for every size {by_flops:7,.0f}"
-    )
+    print(f"{seconds:3.1f} s each: best size {best_in_time:6,.0f}, which spends {spent:.1e} FLOPs;")
+    print(f"{'':12} at so many FLOPs for every size {by_flops:6,.0f} is best")
 assert all(0.9 < ratio < 2 for ratio in ratios) and np.mean(ratios) > 1
 
 # %% alt="Two panels of loss against parameters: at equal FLOPs a valley with a dashed line at its lowest point, and beside it the same kind of valley for sizes that trained for 0.4 seconds each."
 middle = min(law.optima, key=lambda one: abs(np.log(one.flops / 1e11)))
 budgets = characters["budget"].unique()
 nearest = budgets[np.argmin(abs(np.log(budgets / 3.2e10)))]
-at_flops = characters[characters["budget"] == nearest].groupby("n_params", as_index=False)["loss"].mean()
+at_budget = characters[characters["budget"] == nearest]
+at_flops = at_budget.groupby("n_params", as_index=False)["loss"].mean()
 in_time, spent, by_time = figures.best_for_seconds(characters, 0.4)
 figures.draw_sizes(at_flops, law.predict(flops=[nearest])[0], by_time, in_time, 0.4)
 
@@ -569,6 +596,7 @@ figures.draw_sizes(at_flops, law.predict(flops=[nearest])[0], by_time, in_time, 
 # A small model leaves the machine idle: the narrowest reaches less than a fifth of the FLOPs per second of the widest, because each step
 # has work that does not depend on the size. So counted in seconds small models are dearer than in FLOPs, and the best size for a given
 # *time* comes out a little larger, by some per cent up to a third (seconds of a machine that others share are not a clean measurement).
+# Read that from the pairs above the figure: its left panel is a recorded budget a little below what 0.4 s buys.
 # Expect more of it on a GPU, which needs more work at once to be busy. "For a task on given hardware" is the right way to put it.
 #
 # Does time rise with size, as the claim says? In the recorded widths:
@@ -577,25 +605,24 @@ figures.draw_sizes(at_flops, law.predict(flops=[nearest])[0], by_time, in_time, 
 run_seconds = recorded["standard"].groupby("size")["seconds"].median()
 flops = recorded["standard"].groupby("size")["flops"].median()
 for a, b in ((16, 64), (256, 1024)):
-    print(f"width {a} to {b}: FLOPs x {flops[b] / flops[a]:.1f}, seconds x {run_seconds[b] / run_seconds[a]:.1f}")
+    slower = run_seconds[b] / run_seconds[a]
+    print(f"width {a} to {b}: FLOPs x {flops[b] / flops[a]:.1f}, seconds x {slower:.1f}")
 assert run_seconds[64] / run_seconds[16] < 0.6 * flops[64] / flops[16]
 
 # %% [markdown]
-# It rises, at first far less than the compute. (Lesson 2.2 finds where that law begins.)
+# It rises, at first far less than the compute. (Lesson 2.2 found where the law of time begins.)
 #
 # ### Verdict on 3.2
 #
 # Its figure: the best size at $10^{11}$ FLOPs, in parameters, with the interval that the seeds give it.
 
 # %% claim="3.2"
-print(
-    f"best size at {middle.flops:.2g} FLOPs: {middle.n_params:,.0f} [{middle.low:,.0f}, {middle.high:,.0f}] parameters"
-)
-at_budget = characters[np.isclose(characters["budget"], 1e11)].groupby("n_params", as_index=False)["loss"].mean()
-near = np.interp(np.log(middle.n_params * np.array([0.5, 2])), np.log(at_budget["n_params"]), at_budget["loss"])
-print(
-    f"half that size costs {near[0] / middle.loss - 1:.1%} of the loss, twice that size {near[1] / middle.loss - 1:.1%}"
-)
+print(f"best size at {middle.flops:.2g} FLOPs: {middle.n_params:,.0f} parameters")
+print(f"interval: {middle.low:,.0f} to {middle.high:,.0f}")
+by_size = characters[np.isclose(characters["budget"], 1e11)].groupby("n_params")["loss"].mean()
+for name, factor in (("half", 0.5), ("twice", 2)):
+    there = np.interp(np.log(factor * middle.n_params), np.log(by_size.index), by_size)
+    print(f"{name} that size costs {there / middle.loss - 1:.1%} of the loss")
 verdict("3.2", middle.n_params)
 
 # %% [markdown]
@@ -621,7 +648,7 @@ predicted one. If the best rates do not lie on a line, or the wider of two model
 check("3.1.6", my_plan)
 
 # %% [markdown]
-# Try a part of it: the cell below trains one model at one rate in about a second. Can you beat the loss of two layers of
+# Try a part of it: the cell below trains one model at one rate, twice, in about two seconds. Can you beat the loss of two layers of
 # 230 at the same 64,640 weights? (Families: `mlp_1`, `mlp`, `mlp_4`, `mlp_8`, `mlp_16`, `mlp_4_residual`, `mlp_8_residual`,
 # `mlp_16_residual`, `mlp_mup`.)
 

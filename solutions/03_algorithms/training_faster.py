@@ -94,8 +94,8 @@ check("3.2.1", gradient_of_all)
 # TensorFlow's `tf.distribute.MirroredStrategy` does this: every device keeps a copy of the model, gets a shard, and the
 # gradients are summed before each copy takes the same step. It usually runs on several GPUs. We split this machine's
 # processor into two *logical devices*, which is slow but exact, and train a small network on handwritten digits twice:
-# on one device, and on two with a copy each, with the same batches and the same first weights. (TensorFlow fixes its devices
-# when it starts, so `course.parallel_runs` does this in a fresh Python process; about ten seconds.)
+# on one device, and on two with a copy each, with the same batches and the same first weights. (TensorFlow fixes its
+# devices when it starts, so `course.parallel_runs` does this in a fresh Python process; about ten seconds.)
 #
 # If splitting changes nothing, the two trainings differ by rounding only. Rounding has a signature: with 64-bit numbers
 # in place of 32-bit ones it becomes some $10^8$ times smaller. A true difference stays.
@@ -130,9 +130,9 @@ assert min(single.mean_of_means, double.mean_of_means, single.summed_means, doub
 #   some steps each device holds one chunk that is summed over all;
 # - *all-gather*: the finished chunks go round once more and are copied.
 #
-# Follow chunk 0 through the figure: device 0 sends it in step 0, device 1 in step 1 with its own part added, and so on.
-# In each step, does any connection carry two chunks? Turn $p$: what happens to the number of steps, and what to the
-# bytes that one device sends?
+# Together the two halves are an *all-reduce*. Follow chunk 0 through the figure: device 0 sends it in step 0, device 1
+# in step 1 with its own part added, and so on. In each step, does any connection carry two chunks? Turn $p$: what
+# happens to the number of steps, and what to the bytes that one device sends?
 
 # %% alt="Timeline of a ring all-reduce of four devices: a row for each device, a column for each of six steps, in each cell the number of the chunk it sends; three steps sum up, three hand the sums round."
 explore(figures.draw_ring, p=slider(4, 2, 8, 1, "devices p"))
@@ -512,7 +512,7 @@ explore(
 # lie to the right of 0, where a step against them goes downhill? At which size is the noise as long as the arrow? (Read
 # that in the title: the figure shows two of the noise's 32 directions, the title counts all.)
 
-# %% alt="Gradients of 120 batches of six samples, drawn as dots around the head of an arrow, the true gradient; the cloud is about as wide as the arrow is long."
+# %% alt="Gradients of 120 batches of six samples, drawn as dots around the head of an arrow, the true gradient; nearly all dots lie to the right of 0."
 explore(figures.draw_noise, batch=log_slider(6, 1, 256, "batch", per_decade=8))
 
 # %%
@@ -697,7 +697,7 @@ explore(
 
 # %%
 T = 1500
-constant = Recipe(batch=128, rate_power=0.0, warmup=0, schedule="constant")
+constant = Recipe(batch=128, rate_power=0.0, warmup=0, schedule="constant")  # rate_power 0: the rate as given
 kinds = {
     "constant": constant,
     "warm-up, constant": replace(constant, warmup=50),
@@ -720,7 +720,7 @@ best = {name: peaks[int(np.argmin(losses))] for name, losses in tuning.items()}
 final = {name: losses_of(recipe, best[name], range(8)) for name, recipe in kinds.items()}
 for name, losses in final.items():
     gain = losses - final["constant"]
-    half = 2.365 * gain.std(ddof=1) / 8**0.5  # 95 %, Student's t with 7 degrees of freedom
+    half = 2.365 * gain.std(ddof=1) / 8**0.5  # 95 %: 1.96 for many seeds, 2.365 for eight (Student's t)
     print(
         f"{name:19} best rate {best[name]:.4f}, loss {losses.mean():.4f}, less constant {gain.mean():+.4f} ± {half:.4f}"
     )
