@@ -917,9 +917,9 @@ check("5.4.8", my_judgement)
 # - **A prediction five times beyond the runs came true**, and 33 more up to ten times beyond, to within two percent and
 #   inside intervals of about 0.1 nats. A rehearsal half a decade beyond had errors of two percent, all of one sign.
 #
-# This prepares the verdicts on claim 2.7 (performance can be predicted from size: a law with a floor, fitted over two
-# decades, and only for the recipe it was fitted to), 2.8 and 3.2 (the law gives the right size: within a factor of
-# two, because the minimum is flat), and 9.4, in chapters 2, 3 and 9.
+# It bears out what lessons 2.2 and 3.1 found on claim 2.7 (performance can be predicted from size: a law with a floor,
+# fitted over two decades, and only for the recipe it was fitted to) and on 2.8 and 3.2 (the law gives the right size:
+# within a factor of two, because the minimum is flat).
 
 # %%
 if not folder:
