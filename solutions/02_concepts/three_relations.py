@@ -609,7 +609,7 @@ check("2.2.6", run_seconds)
 # and by the sum of three parts from section 2, with overhead and arithmetic fitted to the small sizes and the memory's
 # bandwidth measured by itself (lesson 5.1). For the bytes in memory the forecast is the count: 16 for each parameter.
 
-# %% alt="Time of a step against parameters: a straight line with a shaded interval and a green curve of three parts, both fitted to sizes up to a million; two larger models that were not fitted lie above the line and nearer to the green curve."
+# %% alt="Time of a step against parameters: a straight line with a shaded interval and a green curve of three parts, both fitted to sizes up to a million, and two larger models that were not fitted."
 begin, stop = straight_range(N, seconds, 0.25)
 small_law = line(N[begin : stop + 1], seconds[begin : stop + 1])
 bandwidth = copy_bandwidth(megabytes=64)

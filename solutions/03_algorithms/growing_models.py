@@ -111,7 +111,7 @@ assert abs(cost["mlp", 230] / cost["mlp_16", 64] - 1) < 0.01
 # %% [markdown]
 # Now train the three with the same recipe: rate 0.011, batches of 64, 600 steps, two seeds (a *seed* fixes which random numbers a run
 # starts from and which samples it draws). The rate named is the *peak*: it rises to it over the first 30 steps, and falls to 0 over
-# the last 180 (lesson 4.2 says why).
+# the last 180 (lesson 3.2 says why).
 
 # %%
 recipe = Recipe(batch=64, rate=0.011, rate_power=0.0, clip=0.0)  # the same rate at every size
@@ -154,7 +154,7 @@ reveal(prediction_deeper, deeper, "nats")
 # $$z' = \sum_{i=1}^{w} W_i\,x_i, \qquad \mathrm{E}[z'^2] = w \cdot v \cdot \mathrm{E}[x^2], \qquad x = \mathrm{ReLU}(z).$$
 #
 # (In the square of the sum, products of two different weights are as often negative as positive, so they drop out on average. There
-# remain $w$ squares.) The numbers $z$ are as often negative as positive too. The ReLU sets half of them to 0, and half of their mean
+# remain $w$ squares.) The numbers $z$ lie alike on both sides of 0. The ReLU sets half of them to 0, and half of their mean
 # square goes with them: $\mathrm{E}[x^2] = \mathrm{E}[z^2]/2$.
 
 # %% [markdown] exercise="3.1.2"
@@ -188,8 +188,8 @@ explore(
 
 # %% [markdown]
 # A plain stack multiplies the scale by $\text{gain}/\sqrt 2$ in each layer: an exponential in the depth, which only the right gain
-# keeps flat. With 2 layers any gain on the slider will do. With 30 it must be within $10^{1/29} = 1.083$ times of 1.41, which is 1.31
-# to 1.53. The blue points are a network with **skips**, which section 3 explains; it forgives nearly everything.
+# keeps flat. With 2 layers any gain on the slider will do. With 30 it must lie within a factor of $10^{1/29} = 1.083$ of 1.41:
+# from 1.31 to 1.53. The blue points are a network with **skips**, which section 3 explains; it forgives nearly everything.
 #
 # ## 3 What passes through depth
 #
@@ -257,10 +257,11 @@ assert np.mean(with_skips) < deeper - 0.1
 #
 # ## 4 How far one step moves
 #
-# Adam moves each weight by about the rate $\eta$, whatever the width. How far do a layer's *numbers* move? Each is a sum over $w$ terms,
-# and after a step every term has changed by about $\eta$ times what came in. The random terms of the start partly cancel, so
-# their sum grows as $\sqrt w$; that is why the weights start in proportion to $1/\sqrt w$. A step's changes do not cancel: all were made *to*
-# move the loss for inputs like this one, and they pull together. Their sum grows as $w$. So:
+# Adam moves each weight by about the rate $\eta$, whatever the width. How far do a layer's *numbers* move? Each is a
+# sum over $w$ terms, and after a step every term has changed by about $\eta$ times what came in. The random terms of
+# the start partly cancel, so their sum grows as $\sqrt w$; that is why the weights start in proportion to $1/\sqrt w$.
+# A step's changes do not cancel: all were made *to* move the loss for inputs like this one, and they pull together.
+# Their sum grows as $w$. So:
 #
 # $$\text{change of a layer's numbers} \;\sim\; \eta \cdot w .$$
 #
@@ -292,10 +293,10 @@ assert abs(slope["standard", "hidden_0"]) < 0.2
 assert max(abs(slope["muP", layer]) for layer in said) < 0.2
 
 # %% [markdown]
-# In the standard model the second layer and the logits move further the wider it is. It is not quite in proportion to the
-# width: not all of a step's changes pull together, and at 512 the first steps move the logits so far that the next ones react. The first layer does not: its fan-in is 40, the signal's length, at
-# every width. So no single rate can be right for all widths, and at a large one no rate is right for all
-# three matrices.
+# In the standard model the second layer and the logits move further the wider it is. It is not quite in proportion to
+# the width: not all of a step's changes pull together, and at 512 the first steps move the logits so far that the next
+# ones react. The first layer does not move further: its fan-in is 40, the signal's length, at every width. So no single
+# rate can be right for all widths, and at a large one no rate is right for all three matrices.
 #
 # ### Maximal-update parameterisation
 #
@@ -334,9 +335,10 @@ check("3.1.4", hidden_matrix)
 # | head, w × outputs | w | $64/w$ | $0.8/w$ | $\eta \cdot 64/w$ |
 # | biases | – | 1 | 0 | $\eta$ |
 #
-# (Optional: three traps, for when you use the table elsewhere; lesson 4.2 has the words. With plain gradient descent the table is another one, because there a step follows the gradient's size. Adam divides by
-# the gradient's size plus a small $\varepsilon$; muP's gradients shrink with the width, and an $\varepsilon$ that is not small
-# beside them breaks the rule. And clipping the gradients' common norm mixes the layers again, so it is off here: `clip=0.0`.)
+# (Optional: three traps, for when you use the table elsewhere; lesson 4.2 has the words. With plain gradient descent
+# the table is another one, because there a step follows the gradient's size. Adam divides by the gradient's size plus a
+# small $\varepsilon$; muP's gradients shrink with the width, and an $\varepsilon$ that is not small beside them breaks
+# the rule. And clipping the gradients' common norm mixes the layers again, so it is off here: `clip=0.0`.)
 
 # %%
 from course.models import build
@@ -387,12 +389,13 @@ print(best)
 assert best["standard"][0] >= 2 * best["standard"][-1] and best["muP"][-1] >= best["muP"][0]
 
 # %% [markdown]
-# The standard model's lowest points move to the left, to smaller rates; muP's do not. It looks as if muP had done it. But one seed
-# and rates by factors of two are coarse. How well is such a lowest point known? Train each rate with several seeds, take the
-# logarithm of every loss, and average these logarithms over the seeds. Put a parabola through the averages against the logarithm of
-# the rate: near its lowest point a smooth curve is nearly one. Then ask how much its lowest point would move with other seeds. You have no other seeds, so draw from those that you have, with repetition:
-# a **bootstrap**. Each draw is a list of row numbers such as (2, 0, 2, 4, 1), and its losses are averaged like the real
-# ones. The middle 95 % of the draws' lowest points are the interval.
+# The standard model's lowest points move to the left, to smaller rates; muP's do not. It looks as if muP had done it.
+# But one seed and rates by factors of two are coarse. How well is such a lowest point known? Train each rate with
+# several seeds, take the logarithm of every loss, and average these logarithms over the seeds. Put a parabola through
+# the averages against the logarithm of the rate: near its lowest point a smooth curve is nearly one. Then ask how much
+# its lowest point would move with other seeds. You have no other seeds, so draw from those that you have, with
+# repetition: a **bootstrap**. Each draw is a list of row numbers such as (2, 0, 2, 4, 1), and its losses are averaged
+# like the real ones. The middle 95 % of the draws' lowest points are the interval.
 
 # %% [markdown] exercise="3.1.5"
 # Write it: the best rate from all seeds, and the 2.5th and 97.5th percentile of the best rates of the draws.
@@ -424,9 +427,10 @@ check("3.1.5", best_with_interval)
 #
 # ## 6 Seven widths, thirteen rates, five seeds
 #
-# The full sweep, 910 runs, was recorded with the course on one core; `course sweep widths-standard` makes it again in a few
-# minutes. Turn the width, in the standard model first. Watch the line of the best rate (shaded: its interval) against the dashed one, which
-# stays at the best rate of width 64. Then turn to muP. When does the rate that was tuned at 64 hurt?
+# Two full sweeps of 455 runs were recorded with the course on one core; `course sweep widths-standard` makes the first
+# again in a few minutes, `course sweep widths-mup` the other. Turn the width, in the standard model first. Watch the
+# line of the best rate (shaded: its interval) against the dashed one, which stays at the best rate of width 64. Then
+# turn to muP. When does the rate that was tuned at 64 hurt?
 
 # %%
 recorded = {"standard": sweeps.reference("widths-standard"), "muP": sweeps.reference("widths-mup")}
@@ -489,8 +493,9 @@ assert own[1024].mean() > best_standard
 #
 # ## 7 Wider or deeper
 #
-# Now the comparison of section 1 again, fairly: each model with the rate that suits *it* best, of eight, and five seeds (bars: 95 % for their
-# mean). All models of a panel have the same number of weights, so the same cost. Before you run it: which depth will win?
+# Now the comparison of section 1 again, fairly: each model with the rate that suits *it* best, of eight, and five seeds
+# (bars: 95 % for their mean). All models of a panel have the same number of weights, so the same cost. Before you run
+# it: which depth will win?
 
 
 # %% alt="Two panels of loss against the number of hidden layers, 1 to 16, at 16,000 and at 64,640 weights. Plain networks are best with two layers and rise steeply to sixteen. With skips the rise is much smaller, and at the larger cost four layers with skips lie level with two plain ones."
@@ -554,10 +559,11 @@ verdict("3.1", gap)
 # %% [markdown]
 # ## 8 The best size for a task, and for a machine
 #
-# So far the number of steps was fixed, and larger cost more. Claim 3.2 asks the practical question: a *budget* is fixed. Then a larger
-# model gets fewer steps, and one size is best. Lesson 5.3 builds this measurement; here are its recorded runs, which you met in lessons 1.1 and 2.2 (a
-# small network that predicts the next character of Python source code, 2,000 to 930,000 parameters). And what is fixed in practice is often not FLOPs but *hours on a
-# given machine*. Before you run the cells: with seconds fixed in place of FLOPs, will the best size be larger or smaller?
+# So far the number of steps was fixed, and larger cost more. Claim 3.2 asks the practical question: a *budget* is
+# fixed. Then a larger model gets fewer steps, and one size is best. Lesson 5.3 builds this measurement; here are its
+# recorded runs, which you met in lessons 1.1 and 2.2 (a small network that predicts the next character of Python source
+# code, 2,000 to 930,000 parameters). And what is fixed in practice is often not FLOPs but *hours on a given machine*.
+# Before you run the cells: with seconds fixed in place of FLOPs, will the best size be larger or smaller?
 
 # %%
 from course.laws import fit_isoflop
