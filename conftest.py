@@ -11,6 +11,9 @@ _home = tempfile.mkdtemp(prefix="course-test-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["COURSE_HOME"] = _home
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Sliders draw one figure: without a browser to answer them, live ones now and then keep the client of a busy
+# kernel waiting for ever. They are turned in tests/test_browser.py.
+os.environ["COURSE_STATIC"] = "1"
 
 # Published data, where a copy lies beside the project; nothing requires it.
 _published = Path(__file__).resolve().parent.parent / "shared" / "data"
