@@ -299,7 +299,7 @@ def _resampled(
     return answer
 
 
-def _middle(values: np.ndarray, tail: float = 0.025) -> Any:
+def _middle(values: Any, tail: float = 0.025) -> Any:
     return np.quantile(values, [tail, 1 - tail])
 
 
