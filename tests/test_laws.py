@@ -506,7 +506,7 @@ def test_bad_columns_get_one_sentence(changed, sentence):
         ("chinchilla", {"n_params": [1, 2]}, {}, "no column tokens and loss"),
         ("chinchilla", {k: v[:4] for k, v in GOOD.items()}, {}, "5 parameters; 4 points"),
         ("kaplan", {k: v[:3] for k, v in GOOD.items()}, {}, "4 parameters; 3 points"),
-        ("power", {"x": [1], "y": [1]}, {}, "2 parameters; 1 points"),
+        ("power", {"x": [1], "y": [1]}, {}, "2 parameters; 1 point cannot"),
         ("power", {"x": [5, 5, 5], "y": [1, 2, 3]}, {}, "same x"),
         ("power-floor", {"x": [5, 6, 5], "y": [1, 2, 3]}, {}, "3 different values of x; got 2"),
         ("broken", {"x": [1, 2, 3, 4], "y": [4, 3, 2, 1]}, {}, "6 parameters; 4 points"),
