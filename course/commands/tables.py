@@ -137,6 +137,21 @@ class Table:
                 )
         raise ValueError(self._missing([each for each in ("n_params", "tokens", "loss") if each not in has], ""))
 
+    def other_reading(self) -> list[str]:
+        """A note for a table with columns x and y that also holds runs under other names, as read off a figure."""
+        theirs = {}
+        for ours in ("n_params", "tokens", "flops", "loss"):
+            named = ours if ours in self.header else next((each for each in self.header if _same(each, ours)), None)
+            if named:
+                theirs[ours] = named
+        if not {"n_params", "loss"} <= set(theirs) or not {"tokens", "flops"} & set(theirs):
+            return []
+        pairs = ",".join(f"{ours}={named}" for ours, named in theirs.items())
+        return [
+            f"Fitted is y against x, by their names; the table also holds runs: for these give --law chinchilla "
+            f'--columns "{pairs}".'
+        ]
+
     def runs(self, law: str, *, drop_largest: int = 0) -> Runs:
         """The columns that `law` is fitted to, as positive numbers, with what can be derived from the others.
 

@@ -85,7 +85,9 @@ def settings(bootstrap: Any, level: float, delta: float, starts: int) -> None:
     ):
         raise ValueError(f"bootstrap is a number of resamples, 0 for none; got {bootstrap!r}.")
     if np.ndim(bootstrap) == 0 and bootstrap > MOST_RESAMPLES:
-        raise ValueError(f"bootstrap takes at most {MOST_RESAMPLES:,} resamples, and 1,000 are plenty; got {bootstrap:,}.")
+        raise ValueError(
+            f"bootstrap takes at most {MOST_RESAMPLES:,} resamples, and 1,000 are plenty; got {bootstrap:,}."
+        )
 
 
 def solve(
