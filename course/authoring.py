@@ -281,7 +281,7 @@ def _slug(id_: str) -> str:
 
 def _task(cell: Cell, exercise: Exercise) -> str:
     stars = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
-    points = f"{exercise.points} point{'s' if exercise.points != 1 else ''}"
+    points = f"{exercise.points:g} point{'s' if exercise.points != 1 else ''}"
     return (
         f"### Exercise {exercise.id} · {exercise.title}\n\n"
         f"*difficulty {stars} · {points} · about {exercise.minutes} minutes*\n\n{cell.text}"

@@ -404,6 +404,7 @@ def check_exercise(
 ) -> Result:
     """Check `answer` against `exercise`; see `course.exercises.check`."""
     try:
+        exercise = exercise.drawn(seed)
         if exercise.kind == "function":
             result = _check_function(exercise, answer, seed, time_limit or exercise.time_limit)
         elif exercise.kind == "text":
