@@ -56,9 +56,9 @@ def check(
 ) -> Result:
     """Check an answer and say what is wrong and why. Never raises.
 
-    `seed` draws the inputs (and the numbers of a value exercise that has variants), `time_limit` is in seconds (default: the exercise's own, mostly 10),
-    `record=False` leaves the student's progress alone. The result has `status` ("passed", "failed" or
-    "not written"), `message`, `score` and `points`.
+    `seed` draws the inputs (and the numbers of a value exercise that has variants), `time_limit` is in
+    seconds (default: the exercise's own, mostly 10), `record=False` leaves the student's progress alone.
+    The result has `status` ("passed", "failed" or "not written"), `message`, `score` and `points`.
     """
     exercise = _find(exercise_id)
     if exercise is None:
