@@ -32,7 +32,7 @@ from course.grading import wire
 
 __all__ = ["Limits", "Sandbox", "StoppedError", "problem"]
 
-MAX_LINE = 24_000_000
+MAX_LINE = 8_000_000
 """Bytes of a message: a value's most, in base64, and what stands around it."""
 
 CALLBACKS = 200_000
@@ -184,7 +184,7 @@ class Sandbox:
     def __post_init__(self) -> None:
         self._number = 0
         self._looked = 0.0
-        self._closed = False
+        self.closed = False
         self._scratch = tempfile.TemporaryDirectory(prefix="course-grade-") if self.trust else None
         self._folder = _beside()
         sites = _site_packages()
@@ -240,12 +240,12 @@ class Sandbox:
 
     def _read(self, pipe: Any) -> None:
         line: bytes | None = b""
-        while line is not None and not self._closed:
+        while line is not None and not self.closed:
             try:
                 line = pipe.readline(MAX_LINE) or None
             except (OSError, ValueError):
                 line = None
-            while not self._closed:
+            while not self.closed:
                 with contextlib.suppress(queue.Full):
                     self._lines.put(line, timeout=0.5)
                     break
@@ -346,7 +346,7 @@ class Sandbox:
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
-        self._closed = True
+        self.closed = True
         if self._process.poll() is None:
             with contextlib.suppress(OSError):
                 if self._scratch and os.name == "posix":

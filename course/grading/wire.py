@@ -15,7 +15,7 @@ import numpy as np
 
 __all__ = ["MAX_BYTES", "WireError", "decode", "encode"]
 
-MAX_BYTES = 16_000_000
+MAX_BYTES = 4_000_000
 """Most bytes in one value's arrays and texts."""
 
 MAX_ITEMS, MAX_DEPTH = 100_000, 12
