@@ -20,7 +20,7 @@ from course.grading import assignment, roster
 from course.grading.classroom import Classroom
 from course.grading.variants import exercise_for, public_seed
 
-CHOSEN = {"4.1.1": 1.0, "4.1.3": 4.0, "5.1.1": 1.0, "5.1.2": 2.0, "5.1.3": 1.0, "5.1.4": 1.0, "5.1.5": 2.0}
+CHOSEN = {"4.1.1": 1.0, "4.1.3": 4.0, "5.1.1": 1.0, "5.1.2": 1.0, "5.1.3": 1.0, "5.1.4": 1.0, "5.1.5": 2.0}
 """Two of lesson 4.1, and all of lesson 5.1."""
 
 

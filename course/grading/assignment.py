@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import io
 import re
 import zipfile
@@ -233,8 +234,8 @@ def _remove_others(folders: Sequence[Path], keep: set[Path]) -> None:
 def _write_config(classroom: Classroom) -> None:
     """What nbgrader's own commands and formgrader need in the class's folder."""
     try:
-        from course.grading import gradebook
-    except ImportError:
+        gradebook = importlib.import_module("course.grading.gradebook")
+    except ImportError:  # nbgrader, which only instructors have
         return
     gradebook.write_config(classroom)
 
