@@ -164,12 +164,12 @@ class Released:
         return ""
 
     def role(self, i: int) -> str:
-        """"answer", "skipped" (checks, verdicts, the set-up), "drawing" or "released"."""
+        """ "answer", "skipped" (checks, verdicts, the set-up) or "released"."""
         cell = self.cells[i]
         tags = cell.get("metadata", {}).get("tags", [])
         if any(answer.cell == i for answer in self.answers.values()):
             return "answer"
-        if cell.get("id") == "set-up" or any(tag.startswith(("check-", "claim-")) for tag in tags):
+        if cell.get("id") in ("set-up", "student-id") or any(tag.startswith(("check-", "claim-")) for tag in tags):
             return "skipped"
         return "released"
 
@@ -206,7 +206,9 @@ def _match_answers(released: Released, cells: list[Cell], odd: list[str]) -> dic
     found: dict[str, int] = {}
     for id_, answer in released.answers.items():
         own = released.cells[answer.cell]
-        grade_id = own.get("metadata", {}).get("nbgrader", {}).get("grade_id", "") or f"exercise-{id_.replace('.', '-')}"
+        grade_id = (
+            own.get("metadata", {}).get("nbgrader", {}).get("grade_id", "") or f"exercise-{id_.replace('.', '-')}"
+        )
         stub = released.text(own)
         ways = (
             [i for i, cell in enumerate(cells) if cell.grade_id and cell.grade_id == grade_id],
@@ -278,18 +280,18 @@ def graft(released: Released, cells: list[Cell]) -> Grafted:
             after.setdefault(place, []).append({"text": cell.text, "role": "student"})
 
     result.cells += after.get(-1, [])
-    for i, cell in enumerate(released.cells):
+    for i, own in enumerate(released.cells):
         role = released.role(i)
         if role == "answer":
             for id_ in (id_ for id_, answer in released.answers.items() if answer.cell == i):
                 result.places[id_] = len(result.cells)
-                text = released.text(cell)
+                text = released.text(own)
                 if id_ in answers:
                     text = result.answers[id_] = cells[answers[id_]].text
                     result.found.add(id_)
                 result.cells.append({"text": text, "role": "answer", "exercise": id_})
-        elif cell["cell_type"] == "code":
-            result.cells.append({"text": released.text(cell), "role": role})
+        elif own["cell_type"] == "code":
+            result.cells.append({"text": released.text(own), "role": role})
         result.cells += after.get(i, [])
     missing = [id_ for id_ in released.answers if id_ not in answers]
     if missing and cells:

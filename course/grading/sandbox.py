@@ -39,8 +39,11 @@ CALLBACKS = 200_000
 """Most calls of a function that was handed in, in one request."""
 
 _HERE = Path(__file__).parent
-_BESIDE = (_HERE / "worker.py", _HERE / "wire.py", _HERE.parent / "exercises" / "plain.py")
-_BESIDE += (_HERE.parent / "exercises" / "running.py",)
+_BESIDE = [
+    _HERE / "worker.py",
+    _HERE / "wire.py",
+    *(_HERE.parent / "exercises" / name for name in ("plain.py", "running.py")),
+]
 _NOBODY = 64_000
 _MEGABYTE = 1_000_000
 
@@ -134,10 +137,14 @@ def problem() -> str:
     if sys.platform != "linux":
         return f"The sandbox needs Linux: {advice}"
     if shutil.which("bwrap") is None:
-        return f"The sandbox needs bubblewrap, which is not installed (Debian, Ubuntu: apt install bubblewrap): {advice}"
+        return (
+            f"The sandbox needs bubblewrap, which is not installed (Debian, Ubuntu: apt install bubblewrap): {advice}"
+        )
     try:
         command = [*_bubblewrap([], [], 1, 0), "/usr/bin/env", "true"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        )
         said = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
     except (OSError, subprocess.TimeoutExpired) as error:
         said = str(error)
@@ -188,7 +195,7 @@ class Sandbox:
         self._scratch = tempfile.TemporaryDirectory(prefix="course-grade-") if self.trust else None
         self._folder = _beside()
         sites = _site_packages()
-        inner = {"path": [str(self._folder), str(self.package), *sites], "limits": self._rlimits()}
+        inner: dict[str, Any] = {"path": [str(self._folder), str(self.package), *sites], "limits": self._rlimits()}
         environment, command, cwd = dict(_ENVIRONMENT), [], "/"
         if self._scratch:
             cwd = self._scratch.name
@@ -205,7 +212,7 @@ class Sandbox:
             hidden = [path for path in hidden if any(Path(path).is_relative_to(root) for root in seen)]
             command = _bubblewrap(binds, hidden, self.limits.files_mb, self.slot)
         worker = f"{inner['path'][0]}/worker.py"
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         try:
             self._process = subprocess.Popen(
                 [*command, _python(), "-I", "-S", "-B", worker, json.dumps(inner)],

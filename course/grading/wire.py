@@ -38,7 +38,9 @@ def encode(value: Any, name_of: Callable[[Callable[..., Any]], int] | None = Non
         room[0] -= size
         room[1] -= 1
         if room[0] < 0 or room[1] < 0:
-            raise WireError(f"The value is far too large: {MAX_BYTES // 1_000_000} MB and {MAX_ITEMS:,} items are read.")
+            raise WireError(
+                f"The value is far too large: {MAX_BYTES // 1_000_000} MB and {MAX_ITEMS:,} items are read."
+            )
 
     def one(item: Any, depth: int) -> Any:
         spend(8)

@@ -290,7 +290,7 @@ def reaches(node: ast.AST) -> set[str]:
                 if module.split(".")[0] not in {*SAFE_IMPORTS, "course"}:
                     found.add(f"import {module}")
             for part in {word for name in (*modules, *names) for word in name.split(".")}:
-                if part in REACHING or part.startswith("_") and part != "__future__":
+                if part in REACHING or (part.startswith("_") and part != "__future__"):
                     found.add(f"import {part}")
         elif isinstance(inner, ast.Constant) and isinstance(inner.value, str | bytes):
             text = inner.value if isinstance(inner.value, str) else inner.value.decode("latin-1")
@@ -394,21 +394,19 @@ class Session:
                     for inner in ast.walk(unit.node)
                     if isinstance(inner, ast.Import | ast.ImportFrom)
                     for module in (
-                        [alias.name for alias in inner.names]
-                        if isinstance(inner, ast.Import)
-                        else [inner.module or ""]
+                        [alias.name for alias in inner.names] if isinstance(inner, ast.Import) else [inner.module or ""]
                     )
                 ),
             }
         self._channel.send(plans=plans)
 
-    def warm(self, tensorflow: bool) -> None:
+    def warm(self, heavy: bool) -> None:
         """Import what the student's code will import, before its clock starts."""
         import course  # the copy without references
 
         for name in TEACHING:
             setattr(course, name, _Nothing())
-        if tensorflow:
+        if heavy:
             import tensorflow  # noqa: F401
         self._channel.send(warm=True)
 
@@ -416,7 +414,7 @@ class Session:
         module = types.ModuleType("__main__")
         nothing = _Nothing()
         space = vars(module)
-        space.update({name: nothing for name in (*TEACHING, "display", "get_ipython")})
+        space.update(dict.fromkeys((*TEACHING, "display", "get_ipython"), nothing))
         space["__builtins__"] = builtins
         return space
 
