@@ -138,9 +138,14 @@ def _root(node: ast.AST) -> str:
 
 
 def _touched(node: ast.AST) -> set[str]:
-    """Names whose objects a statement changes in place."""
+    """Names whose objects a statement changes in place when it is run; a function's body is not."""
     found = set()
-    for inner in ast.walk(node):
+    todo = [node]
+    while todo:
+        inner = todo.pop()
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        todo += ast.iter_child_nodes(inner)
         if isinstance(inner, ast.Subscript | ast.Attribute) and isinstance(inner.ctx, ast.Store | ast.Del):
             found.add(_root(inner))
         elif isinstance(inner, ast.AugAssign):
@@ -234,7 +239,7 @@ class Slice:
                     found += self._take(i)
                     if unit.definite:
                         return found
-                elif name in unit.touches and not isinstance(unit.node, ast.FunctionDef | ast.ClassDef):
+                elif name in unit.touches:
                     found += self._take(i)
             if any(name in self._before[i].binds for i in self._taken if i < place):
                 return found
