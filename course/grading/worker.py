@@ -496,12 +496,27 @@ class Session:
 
         return given
 
-    def call(self, exercise: str, inputs: list[Any], within: float) -> None:
-        """Call the answer on each of the inputs and send what it gave."""
+    def call(self, exercise: str, inputs: list[Any], sources: dict[str, list[str]], within: float) -> None:
+        """Call the answer on each of the inputs and send what it gave.
+
+        Functions among the inputs are asked for outside, except those whose name and text are in `sources`.
+        """
+        import math
+
+        import numpy as np
         from running import run
         from wire import decode
 
-        runs = run(self._answers[exercise], [decode(args, self._function) for args in inputs], within)
+        def function(number: int) -> Callable[..., Any]:
+            if str(number) not in sources:
+                return self._function(number)
+            name, text = sources[str(number)]
+            space: dict[str, Any] = {"np": np, "math": math}
+            exec(compile(text, "<handed in>", "exec"), space)
+            found: Callable[..., Any] = space[name]
+            return found
+
+        runs = run(self._answers[exercise], [decode(args, function) for args in inputs], within)
         replies = []
         for outcome in runs.outcomes:
             if outcome.error is not None:
