@@ -37,7 +37,10 @@ _JUDGING = threading.Lock()
 """One comparison at a time: it silences warnings, which are the process's."""
 
 IMPORT_SECONDS = 180.0
-"""For imports of the sandbox's own, TensorFlow among them: no student's clock."""
+"""For imports of libraries, TensorFlow among them: no student's clock."""
+
+PATIENCE = 2.0
+"""Times an exercise's own limit that its answer may take: several submissions share the machine."""
 
 
 class CannotGradeError(Exception):
@@ -164,15 +167,8 @@ class _Sitting:
 
     sandbox: Sandbox
     plans: dict[str, Any]
-    warm: bool = False
     loaded: set[str] = field(default_factory=set)
     tensorflow: bool = False
-
-    def prepare(self, tensorflow: bool) -> None:
-        """Import what will be needed, off the student's clock."""
-        if not self.warm or (tensorflow and not self.tensorflow):
-            self.sandbox.request("warm", "warm", IMPORT_SECONDS, heavy=tensorflow)
-            self.warm, self.tensorflow = True, self.tensorflow or tensorflow
 
     def build(self, id_: str, seconds: float, everything: bool = False) -> dict[str, Any]:
         """Run the answer's cell and what it needs."""
@@ -297,12 +293,13 @@ class _Judge:
 
     # --- the kinds ---
 
-    def _built(self, sitting: _Sitting, exercise: Exercise, seconds: float) -> dict[str, Any] | Result:
+    def _built(self, sitting: _Sitting, exercise: Exercise) -> dict[str, Any] | Result:
         """The worker's word on the answer's name, or a result where there is nothing to ask."""
         plan = sitting.plans[exercise.id]
         if plan["error"]:
             return self._failed(exercise, f"Python cannot read this cell: {_word(plan['error'])}.")
-        sitting.prepare(plan["tensorflow"] is True)
+        sitting.sandbox.request("warm", "warm", IMPORT_SECONDS, exercise=exercise.id)
+        seconds = PATIENCE * exercise.time_limit
         found = sitting.build(exercise.id, seconds)
         if found["built"] == "missing" and found.get("stuck") is not True:
             found = sitting.build(exercise.id, seconds, everything=True)
@@ -322,7 +319,7 @@ class _Judge:
     def _text(self, sitting: _Sitting, exercise: Exercise) -> tuple[Result, Any]:
         words: Any = sitting.plans[exercise.id]["literal"]
         if words is None:
-            found = self._built(sitting, exercise, exercise.time_limit)
+            found = self._built(sitting, exercise)
             if isinstance(found, Result):
                 return found, None
             words, why = _value(found.get("value"))
@@ -333,7 +330,7 @@ class _Judge:
             return checking.judge_text(exercise, words), words
 
     def _number(self, sitting: _Sitting, exercise: Exercise) -> Result:
-        found = self._built(sitting, exercise, exercise.time_limit)
+        found = self._built(sitting, exercise)
         if isinstance(found, Result):
             return found
         if found["built"] == "function":
@@ -352,7 +349,7 @@ class _Judge:
 
     def _asked(self, sitting: _Sitting, exercise: Exercise, cases: list[Case], public: bool) -> Result:
         """Ask about these cases and judge the replies."""
-        seconds = 2 * exercise.time_limit
+        seconds = PATIENCE * exercise.time_limit
         asked = sitting.ask(exercise.id, cases, seconds)
         if asked.replies and asked.replies[0].not_written:
             return checking.not_written(exercise)
@@ -365,7 +362,7 @@ class _Judge:
                 return self._failed(exercise, f"Your answer could not be compared ({type(error).__name__}).")
 
     def _function(self, sitting: _Sitting, exercise: Exercise) -> Result:
-        found = self._built(sitting, exercise, exercise.time_limit)
+        found = self._built(sitting, exercise)
         if isinstance(found, Result):
             return found
         if found["built"] != "function":
@@ -389,7 +386,7 @@ class _Judge:
         return replace(hidden, message=shown.message, mistake=shown.mistake)
 
     def _rebuilt(self, sitting: _Sitting, exercise: Exercise) -> bool:
-        found = sitting.build(exercise.id, exercise.time_limit, everything=True)
+        found = sitting.build(exercise.id, PATIENCE * exercise.time_limit, everything=True)
         return bool(found["built"] == "function")
 
     # --- the package's own answer ---
@@ -419,7 +416,7 @@ class _Judge:
         try:
             sitting = self._sit(grafted, [exercise.id], own)
             with sitting.sandbox:
-                found = self._built(sitting, exercise, exercise.time_limit)
+                found = self._built(sitting, exercise)
                 again = self._failed(exercise, "")
                 if not isinstance(found, Result) and found["built"] == "function":
                     again = self._asked(sitting, exercise, self._hidden(exercise), public=False)

@@ -16,6 +16,7 @@ import ast
 import builtins
 import contextlib
 import dis
+import importlib
 import json
 import linecache
 import os
@@ -317,6 +318,17 @@ def package_imports(node: ast.AST) -> set[str]:
     return found
 
 
+def modules(node: ast.AST) -> set[str]:
+    """Modules of the libraries and of the package that a statement may import, `from` them included."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            found |= {alias.name for alias in inner.names}
+        elif isinstance(inner, ast.ImportFrom) and inner.module and not inner.level:
+            found |= {inner.module, *(f"{inner.module}.{alias.name}" for alias in inner.names)}
+    return {name for name in found if name.split(".")[0] in {*SAFE_IMPORTS, "course"}}
+
+
 def literal(units: list[Unit], name: str) -> str | None:
     """The text that a cell assigns to `name` when it stands there in quotes, else None."""
     found = None
@@ -357,6 +369,7 @@ class Session:
         self._exercises: dict[str, dict[str, Any]] = {}
         self._slices: dict[str, Slice] = {}
         self._answers: dict[str, Any] = {}
+        self._modules: dict[str, list[str]] = {}
 
     def read(self, cells: list[dict[str, Any]], exercises: dict[str, dict[str, Any]]) -> None:
         """Take the cells apart; replies a line for each cell as it is done, then what each exercise needs."""
@@ -385,6 +398,7 @@ class Session:
             piece = self._slices[id_] = Slice(before, own, after)
             everything = [*piece.earlier, *own, *piece.later]
             theirs = [unit for unit in everything if unit.role != "released"]
+            self._modules[id_] = sorted({name for unit in everything for name in modules(unit.node)})
             imports = {name for unit in everything for name in package_imports(unit.node)}
             plans[id_] = {
                 "error": errors.get(at, ""),
@@ -393,26 +407,18 @@ class Session:
                 "statements": len(everything),
                 "reaches": sorted({word for unit in theirs for word in reaches(unit.node)})[:20],
                 "imports": sorted(imports)[:50],
-                "tensorflow": any(
-                    module.split(".")[0] in ("tensorflow", "keras")
-                    for unit in everything
-                    for inner in ast.walk(unit.node)
-                    if isinstance(inner, ast.Import | ast.ImportFrom)
-                    for module in (
-                        [alias.name for alias in inner.names] if isinstance(inner, ast.Import) else [inner.module or ""]
-                    )
-                ),
             }
         self._channel.send(plans=plans)
 
-    def warm(self, heavy: bool) -> None:
-        """Import what the student's code will import, before its clock starts."""
+    def warm(self, exercise: str) -> None:
+        """Import what the answer will import, off the student's clock: libraries and the package, nothing else."""
         import course  # the copy without references
 
         for name in TEACHING:
             setattr(course, name, _Nothing())
-        if heavy:
-            import tensorflow  # noqa: F401
+        for module in self._modules[exercise]:
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
         self._channel.send(warm=True)
 
     def _namespace(self) -> dict[str, Any]:
