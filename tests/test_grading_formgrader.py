@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from test_grading_running import LONG, answer, classroom, hand_in, run  # noqa: F401 - a fixture
+from test_grading_running import LONG, answer, classroom, fresh, hand_in, run  # noqa: F401 - fixtures
 
 from course.grading import gradebook
 

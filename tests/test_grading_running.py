@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,12 +43,20 @@ def hand_in(classroom, student, text, name="week"):
     path.write_text(text, encoding="utf-8")
 
 
-@pytest.fixture
-def classroom(tmp_path):
-    """A class with 1.1.1 (a function) and 1.1.6 (a text) of lesson 1.1."""
-    made = Classroom.create(tmp_path / "class")
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory):
+    """A class with 1.1.1 (a function) and 1.1.6 (a text) of lesson 1.1, and an empty gradebook, which is slow to make."""
+    made = Classroom.create(tmp_path_factory.mktemp("fresh") / "class")
     assignment.assign(made, "week", exercise_ids=["1.1.1", "1.1.6"])
+    gradebook.Book(made).close()
     return made
+
+
+@pytest.fixture
+def classroom(fresh, tmp_path):
+    """A copy of that class, for one test."""
+    shutil.copytree(fresh.root, tmp_path / "class")
+    return Classroom(tmp_path / "class")
 
 
 def answer(classroom, text="", factor="1"):
