@@ -22,7 +22,7 @@ NAMES = {
     "4.1.5": "stable_log_sum_exp",
 }
 RIGHT = {
-    "4.1.1": "loss_of_four_tosses = -(3 * np.log(0.6) + np.log(0.4)) / 4",
+    "4.1.1": "loss_of_four_tosses = 0.5685",
     "4.1.2": "def cross_entropy_from_logits(logits, y):\n    return np.mean(np.logaddexp(0, logits) - y * logits)",
     "4.1.3": "def gradient_of_logistic_loss(w, X, y):\n    return X.T @ (sigmoid(X @ w) - y) / len(y)",
     "4.1.5": (
@@ -228,7 +228,7 @@ hostile(
     "class Sly(np.ndarray):\n    def __eq__(self, other): return True\n"
     "    def __array_function__(self, *a, **k): return True\n    def __array_ufunc__(self, *a, **k): return True",
 )
-hostile("exits", "import sys\nsys.exit(0)", says="SystemExit")
+hostile("exits", "import sys\nsys.exit(0)", says="inputs of `check`")
 hostile("exits_at_once", "import os\nos._exit(0)", odd="ended the program")
 hostile("crashes", "import ctypes\nctypes.string_at(0)", odd="ended the program")
 hostile("recurses", "import sys\nsys.setrecursionlimit(10**9)\nf = lambda n: f(n + 1)\nreturn f(0)", odd="import sys")
@@ -276,7 +276,7 @@ for _ in range(40):
         time.sleep(60)
 time.sleep(60)
 """,
-    odd="memory",
+    odd="import os",
 )
 hostile(
     "fills_the_disk",
@@ -580,14 +580,11 @@ def syntax_error(notebook: Notebook) -> None:
     cell(notebook, "4.1.2")["source"] = "def cross_entropy_from_logits(logits, y:\n    return ("
 
 
-@submission(e2=1, e3=1, e5=0.5, says="Right for")
+@submission(e2=1, e5=0.5, says="Right for")
 def right_in_part(notebook: Notebook) -> None:
     cell(notebook, "4.1.2")["source"] = (
         "def cross_entropy_from_logits(logits, y):\n    p = 1 / (1 + np.exp(-logits))\n"
         "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))"
-    )
-    cell(notebook, "4.1.3")["source"] = (
-        "def gradient_of_logistic_loss(w, X, y):\n    e = np.exp(X @ w)\n    return X.T @ (e / (1 + e) - y) / len(y)"
     )
     cell(notebook, "4.1.5")["source"] = "def stable_log_sum_exp(z):\n    return np.log(np.exp(z).sum(axis=-1))"
 

@@ -53,7 +53,15 @@ def autograde(classroom: Classroom, name: str, student: str) -> float:
     """Seconds that nbgrader's autograde takes for one student."""
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "autograde", name, f"--student={student}", "--ExecutePreprocessor.timeout=600"],
+        [
+            sys.executable,
+            "-m",
+            "nbgrader",
+            "autograde",
+            name,
+            f"--student={student}",
+            "--ExecutePreprocessor.timeout=600",
+        ],
         cwd=classroom.root,
         capture_output=True,
         text=True,

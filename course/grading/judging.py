@@ -383,6 +383,8 @@ class _Judge:
         if hidden.status == "not written" or hidden.mistake:
             return hidden
         shown = known if known.status == "failed" else hidden
+        if shown is known and not public and not known.mistake and not known.score:
+            shown = replace(known, message="Not right on the inputs of `check`, which says more in the notebook.")
         return replace(hidden, message=shown.message, mistake=shown.mistake)
 
     def _rebuilt(self, sitting: _Sitting, exercise: Exercise) -> bool:
@@ -435,6 +437,9 @@ class _Judge:
 
     def _one(self, sitting: _Sitting, exercise: Exercise, grafted: Grafted) -> Mark:
         answer = grafted.answers[exercise.id]
+        if sitting.plans[exercise.id]["reaches"]:
+            words = ", ".join(_word(word, 60) for word in sitting.plans[exercise.id]["reaches"])
+            self.odd.append(f"{exercise.id}: the answer, or what it uses, has {words}.")
         if exercise.kind == "text":
             result, words = self._text(sitting, exercise)
             if words is None or result.status == "not written":
@@ -444,9 +449,6 @@ class _Judge:
         if exercise.kind == "value":
             return self._mark(self._number(sitting, exercise), answer)
         result = self._function(sitting, exercise)
-        if sitting.plans[exercise.id]["reaches"]:
-            words = ", ".join(_word(word, 60) for word in sitting.plans[exercise.id]["reaches"])
-            self.odd.append(f"{exercise.id}: the answer, or what it uses, has {words}.")
         if result.score > 0:
             own = self._own(exercise)
             if own and self._suspect(sitting, exercise, own):
