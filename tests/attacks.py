@@ -367,7 +367,7 @@ hostile("returns_what_is_no_number", "return {{1: open, 'x': np.nan, (1, 2): [No
 hostile("returns_nan", "return float('nan')")
 hostile(
     "knows_the_public_inputs",
-    "return {{1: 0.3, 2: 0.5}}.get(len(logits), TABLE.get(round(float(logits.sum()), 6), 0.0))",
+    "return TABLE.get(round(float(logits.sum()), 6), 0.0)",
     "TABLE = {table}",
 )
 
