@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import sys
 
 import pytest
 
@@ -32,6 +33,7 @@ def _answers(number):
     name = lessons.find(number).name
     spec = importlib.util.spec_from_file_location(f"answers_{name}", f"tests/answers/{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that a function's text and its module are found
     spec.loader.exec_module(module)
     return module.RIGHT
 

@@ -30,12 +30,20 @@ class Server:
 
     def __init__(self, folder, home):
         self.address = f"http://127.0.0.1:{free_port()}"
-        extension = {"nbgrader.server_extensions.formgrader": True}
-        command = [sys.executable, "-W", "ignore", "-m", "jupyter_server", "--no-browser", "--allow-root"]
-        command += [f"--ServerApp.port={self.address.rpartition(':')[2]}", f"--ServerApp.root_dir={folder}"]
-        command += ["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"]
-        command += [f"--ServerApp.jpserver_extensions={json.dumps(extension)}"]
         home.mkdir()
+        settings = {
+            "ServerApp": {
+                "port": int(self.address.rpartition(":")[2]),
+                "root_dir": str(folder),
+                "open_browser": False,
+                "allow_root": True,
+                "disable_check_xsrf": True,
+                "jpserver_extensions": {"nbgrader.server_extensions.formgrader": True},
+            },
+            "IdentityProvider": {"token": ""},
+        }
+        (home / "jupyter_server_config.json").write_text(json.dumps(settings), encoding="utf-8")
+        command = [sys.executable, "-W", "ignore", "-m", "jupyter_server"]
         places = {"HOME": home, "JUPYTER_CONFIG_DIR": home, "JUPYTER_DATA_DIR": home, "JUPYTER_RUNTIME_DIR": home}
         environment = {**os.environ, **{name: str(path) for name, path in places.items()}}
         self._log = open(home / "log", "wb")  # noqa: SIM115 - closed in close()

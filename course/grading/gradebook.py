@@ -171,8 +171,8 @@ class Book:
         with self._spoken():
             self._book.update_or_create_student(student_id(result.student))
             self.take_back(result.assignment, result.student)
-            more = {"timestamp": result.submitted_at} if result.submitted_at else {}
-            submission = self._book.add_submission(result.assignment, result.student, **more)
+            when = _time(result.submitted_at)
+            submission = self._book.add_submission(result.assignment, result.student, timestamp=when)
             for notebook in submission.notebooks:
                 comments = {comment.cell.name: comment for comment in notebook.comments}
                 for grade in notebook.grades:
@@ -226,6 +226,17 @@ class Book:
                 for comment in notebook.comments
                 if comment.manual_comment
             }
+
+
+def _time(text: str) -> datetime | None:
+    """A submission's time as nbgrader keeps it, in UTC; None where the text is none."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        found: datetime | None = parse_utc(text) if text else None
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return found
 
 
 def _exercise(cell: str) -> str:

@@ -283,11 +283,12 @@ def grade(
     if not trust and (problem := sandbox.problem()):
         raise ValueError(problem)
     _hold(classroom, assignment)
-    collected = classroom.students(name)
+    collected, unfit = _collected(classroom, name)
     if unknown := sorted(set(students) - set(collected)):
         raise ValueError(f"Nothing was collected of {', '.join(unknown)} for {name!r}.")
     chosen = sorted(set(students)) or collected
     report = Report(name, points=sum(assignment.points.values()), sandbox=not trust)
+    report.failed = {} if students else unfit
     limits = limits or Limits()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(classroom))
@@ -323,6 +324,18 @@ def grade(
         _sum_up(classroom, assignment, book, report)
     report.seconds = round(time.monotonic() - began, 2)
     return report
+
+
+def _collected(classroom: Classroom, name: str) -> tuple[list[str], dict[str, str]]:
+    """Students of whom something was collected, and folders whose name is no student's id, with the reason."""
+    fit: list[str] = []
+    unfit: dict[str, str] = {}
+    for student in classroom.students(name):
+        try:
+            fit.append(student_id(student))
+        except ValueError as error:
+            unfit[student] = str(error)
+    return fit, unfit
 
 
 def _cores() -> int:
