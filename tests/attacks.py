@@ -88,7 +88,7 @@ def honest(released: Path) -> Notebook:
     return notebook
 
 
-def hostile(name: str, body: str, before: str = "", odd: str = "", says: str = "", earns: float = 0.0) -> None:
+def hostile(name: str, body: str, before: str = "", odd: str = "", says: str = "", **earns: float) -> None:
     """Enter an attack from inside 4.1.2: `before` stands above the function, `body` is the function's."""
 
     def make(notebook: Notebook) -> None:
@@ -96,7 +96,8 @@ def hostile(name: str, body: str, before: str = "", odd: str = "", says: str = "
         text = f"{before}\ndef cross_entropy_from_logits(logits, y):\n{lines}\n"
         cell(notebook, "4.1.2")["source"] = text.format(**OUTSIDE)
 
-    SUBMISSIONS[name] = Submission(make, {"4.1.2": earns}, odd, says)
+    marks = {f"4.1.{key[1:]}": value for key, value in {"e2": 0.0, **earns}.items()}
+    SUBMISSIONS[name] = Submission(make, marks, odd, says)
 
 
 # --- from inside an answer ------------------------------------------------------------------------
@@ -131,6 +132,8 @@ hostile(
     "patches_numpy",
     "return 0.0",
     "np.allclose = np.isclose = np.array_equal = np.all = lambda *a, **k: True\nnp.asarray = lambda *a, **k: 0.0",
+    e3=0,  # what comes after it in the same notebook is spoilt as well
+    e5=0,
 )
 hostile(
     "patches_the_comparison",

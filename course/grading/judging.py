@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import shutil
 import textwrap
 import threading
 import time
@@ -18,7 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from course.exercises import checking, registry
@@ -28,7 +28,7 @@ from course.exercises.specification import Case, Exercise
 from course.grading import package, wire
 from course.grading.classroom import Assignment, Classroom, Mark
 from course.grading.graft import Grafted, Released
-from course.grading.sandbox import Limits, Sandbox, StoppedError
+from course.grading.sandbox import Limits, Sandbox, StoppedError, lay_out
 from course.grading.variants import exercise_for, public_seed
 
 __all__ = ["CannotGradeError", "Tools", "judge"]
@@ -50,12 +50,16 @@ class CannotGradeError(Exception):
 
 
 class Tools:
-    """What every submission of a run shares: the package's copies, the limits, the kind of sandbox."""
+    """What every submission of a run shares: the package's copies, the limits, the kind of sandbox.
 
-    def __init__(self, limits: Limits, trust: bool, hidden: Sequence[Path] = ()) -> None:
+    The copies are made in `folder`, which is emptied before and after. No sandbox sees what is in `hidden`.
+    """
+
+    def __init__(self, limits: Limits, trust: bool, folder: Path, hidden: Sequence[Path] = ()) -> None:
         self.limits, self.trust, self._hidden = limits, trust, tuple(hidden)
-        self._folder = TemporaryDirectory(prefix="course-package-")
-        Path(self._folder.name).chmod(0o755)
+        self._folder = folder
+        self.close()  # what a grading that was killed has left
+        self._worker = lay_out(folder / "worker")
         self._lock = threading.Lock()
         self._copies: dict[frozenset[str], Path] = {}
         self._open: list[Sandbox] = []
@@ -65,11 +69,11 @@ class Tools:
         """A fresh sandbox; in its package the functions in `blocked` are gone."""
         with self._lock:
             if blocked not in self._copies:
-                target = Path(self._folder.name) / str(len(self._copies))
+                target = self._folder / str(len(self._copies))
                 target.mkdir()
                 self._copies[blocked] = package.without(target, blocked) if blocked else package.copy(target)
         try:
-            sandbox = Sandbox(self._copies[blocked], self.limits, self.trust, slot, self._hidden)
+            sandbox = Sandbox(self._copies[blocked], self._worker, self.limits, self.trust, slot, self._hidden)
         except StoppedError as error:
             raise CannotGradeError(f"The sandbox did not start ({error}).") from None
         with self._lock:
@@ -89,7 +93,8 @@ class Tools:
 
     def close(self) -> None:
         """Remove the copies."""
-        self._folder.cleanup()
+        if self._folder.is_dir():
+            shutil.rmtree(self._folder)
 
 
 # --- replies --------------------------------------------------------------------------------------

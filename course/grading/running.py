@@ -292,7 +292,9 @@ def grade(
     limits = limits or Limits()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(classroom))
-        tools = stack.enter_context(contextlib.closing(Tools(limits, trust, [classroom.root])))
+        tools = stack.enter_context(
+            contextlib.closing(Tools(limits, trust, classroom.root / ".grading", [classroom.root]))
+        )
         book = stack.enter_context(gradebook.Book(classroom, url))
         notebooks = {file: graft.Released(classroom.release(name) / file).notebook for file in assignment.notebooks}
         book.prepare(assignment, notebooks)

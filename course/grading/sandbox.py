@@ -30,7 +30,7 @@ import psutil
 import course
 from course.grading import wire
 
-__all__ = ["Limits", "Sandbox", "StoppedError", "problem"]
+__all__ = ["Limits", "Sandbox", "StoppedError", "lay_out", "problem"]
 
 MAX_LINE = 8_000_000
 """Bytes of a message: a value's most, in base64, and what stands around it."""
@@ -170,17 +170,28 @@ _ENVIRONMENT = {
 }
 
 
+def lay_out(folder: Path) -> Path:
+    """Write the worker, and the modules it uses, into a folder that is made, and return the folder."""
+    folder.mkdir(mode=0o755, parents=True)
+    for path in _BESIDE:
+        shutil.copyfile(path, folder / path.name)
+        (folder / path.name).chmod(0o644)
+    return folder
+
+
 # --- the process ----------------------------------------------------------------------------------
 
 
 @dataclass
 class Sandbox:
-    """One worker, sealed. `package` is a folder that `package.copy` made; `slot` tells those side by side apart.
+    """One worker, sealed. `slot` tells those side by side apart.
 
-    Raises StoppedError from any request after which the sandbox is gone.
+    `package` is a folder that `package.copy` made, `worker` one of `lay_out`. Raises StoppedError from any request
+    after which the sandbox is gone.
     """
 
     package: Path
+    worker: Path
     limits: Limits = field(default_factory=Limits)
     trust: bool = False
     slot: int = 0
@@ -193,9 +204,8 @@ class Sandbox:
         self._looked = 0.0
         self.closed = False
         self._scratch = tempfile.TemporaryDirectory(prefix="course-grade-") if self.trust else None
-        self._folder = _beside()
         sites = _site_packages()
-        inner: dict[str, Any] = {"path": [str(self._folder), str(self.package), *sites], "limits": self._rlimits()}
+        inner: dict[str, Any] = {"path": [str(self.worker), str(self.package), *sites], "limits": self._rlimits()}
         environment, command, cwd = dict(_ENVIRONMENT), [], "/"
         if self._scratch:
             cwd = self._scratch.name
@@ -206,7 +216,7 @@ class Sandbox:
         else:
             inner["path"] = ["/grader", "/package", *sites]
             binds = [(sys.base_prefix, sys.base_prefix), *((site, site) for site in sites)]
-            binds += [(str(self._folder), "/grader"), (str(self.package), "/package")]
+            binds += [(str(self.worker), "/grader"), (str(self.package), "/package")]
             seen = [outside for outside, _ in binds] + ["/usr"]
             hidden = [str(path) for path in (Path(course.__file__).parent, *self.hidden)]
             hidden = [path for path in hidden if any(Path(path).is_relative_to(root) for root in seen)]
@@ -374,21 +384,3 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-_folders: list[tempfile.TemporaryDirectory[str]] = []
-_lock = threading.Lock()
-
-
-def _beside() -> Path:
-    """A folder with the worker and what stands beside it, made once; it goes with this process."""
-    with _lock:
-        if not _folders:
-            folder = tempfile.TemporaryDirectory(prefix="course-worker-")
-            os.chmod(folder.name, 0o755)
-            for path in _BESIDE:
-                place = Path(folder.name) / path.name
-                shutil.copyfile(path, place)
-                place.chmod(0o644)
-            _folders.append(folder)
-        return Path(_folders[0].name)
