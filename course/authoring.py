@@ -28,7 +28,7 @@ from course.exercises import registry
 from course.exercises.specification import Exercise
 from course.lessons import Lesson
 
-__all__ = ["SourceError", "build", "command", "compile_lesson", "find_root", "stale"]
+__all__ = ["SourceError", "build", "command", "compile_lesson", "find_root", "read", "stale", "task"]
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KEYS = ("exercise", "check", "prediction", "claim", "alt", "tags")
@@ -279,12 +279,13 @@ def _slug(id_: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", id_).strip("-")
 
 
-def _task(cell: Cell, exercise: Exercise) -> str:
+def task(exercise: Exercise, text: str, worth: str = "") -> str:
+    """An exercise's task as the notebook shows it. `worth` says what it is worth, by default its points."""
     stars = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
-    points = f"{exercise.points} point{'s' if exercise.points != 1 else ''}"
+    worth = worth or f"{exercise.points:g} point{'s' if exercise.points != 1 else ''}"
     return (
         f"### Exercise {exercise.id} · {exercise.title}\n\n"
-        f"*difficulty {stars} · {points} · about {exercise.minutes} minutes*\n\n{cell.text}"
+        f"*difficulty {stars} · {worth} · about {exercise.minutes} minutes*\n\n{text}"
     )
 
 
@@ -383,7 +384,7 @@ def compile_lesson(
         for cell in (title, setup, *cells, end):
             where = f"{name}:{cell.line}"
             if cell.kind == "markdown":
-                source = _task(cell, exercises[cell.header["exercise"]]) if "exercise" in cell.header else cell.text
+                source = task(exercises[cell.header["exercise"]], cell.text) if "exercise" in cell.header else cell.text
                 new = v4.new_markdown_cell(source)
             else:
                 new = v4.new_code_cell(_answered_text(cell) if edition == "answered" else _student_text(cell, where))
@@ -568,7 +569,7 @@ def find_root() -> Path:
     return root
 
 
-def _write(notebook: Any) -> bytes:
+def as_bytes(notebook: Any) -> bytes:
     import nbformat
 
     return (nbformat.writes(notebook, version=4, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
@@ -617,9 +618,9 @@ def stale(lesson: Lesson, root: Path, **options: Any) -> list[str]:
         problems.append(f"solutions/{lesson.path}.ipynb was executed with other code; {mend}.")
     else:
         pair.answered.metadata["course"]["inputs"] = inputs
-        if _write(_with_outputs_of(pair.answered, stored)) != answered_path.read_bytes():
+        if as_bytes(_with_outputs_of(pair.answered, stored)) != answered_path.read_bytes():
             problems.append(f"solutions/{lesson.path}.ipynb differs from its source; {mend}.")
-    if not student_path.is_file() or student_path.read_bytes() != _write(pair.student):
+    if not student_path.is_file() or student_path.read_bytes() != as_bytes(pair.student):
         problems.append(f"notebooks/{lesson.path}.ipynb differs from its source; {mend}.")
     return problems
 
@@ -648,7 +649,7 @@ def build(
         say(f"{lesson.number} {lesson.name}: executed in {time.perf_counter() - started:.0f} s")
     written = []
     for path, notebook in ((answered_path, answered), (student_path, pair.student)):
-        data = _write(notebook)
+        data = as_bytes(notebook)
         if not path.is_file() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)

@@ -15,10 +15,10 @@ from typing import Any
 from course import lessons, show
 from course.exercises import checking
 from course.exercises.result import Result
-from course.exercises.specification import Case, Exercise, Mistake
+from course.exercises.specification import Case, Exercise, Mistake, Variant
 from course.show import Shown
 
-__all__ = ["Case", "Exercise", "Mistake", "Result", "check", "hint", "registry", "reveal"]
+__all__ = ["Case", "Exercise", "Mistake", "Result", "Variant", "check", "hint", "registry", "reveal"]
 
 
 @cache
@@ -56,9 +56,9 @@ def check(
 ) -> Result:
     """Check an answer and say what is wrong and why. Never raises.
 
-    `seed` draws the inputs, `time_limit` is in seconds (default: the exercise's own, mostly 10),
-    `record=False` leaves the student's progress alone. The result has `status` ("passed", "failed" or
-    "not written"), `message`, `score` and `points`.
+    `seed` draws the inputs (and the numbers of a value exercise that has variants), `time_limit` is in
+    seconds (default: the exercise's own, mostly 10), `record=False` leaves the student's progress alone.
+    The result has `status` ("passed", "failed" or "not written"), `message`, `score` and `points`.
     """
     exercise = _find(exercise_id)
     if exercise is None:

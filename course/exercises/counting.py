@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from course import machine, memory
-from course.exercises.specification import Case, Exercise, Mistake
-from course.published_models import CHINCHILLA, Decoder
+from course.exercises.specification import Case, Exercise, Mistake, Variant
+from course.published_models import CHINCHILLA, Decoder, Published
 
 # --- 2.1.1 parameters of dense layers -------------------------------------------------------------
 
@@ -464,36 +464,59 @@ _BYTE_MISTAKES = (
 
 # --- 2.1.7 a puzzle -------------------------------------------------------------------------------
 
-PUZZLE = next(each for each in CHINCHILLA if each.name == "12569M")
-"""The row of table A9 whose count by the usual formula is 4.4 % too high."""
+PUZZLES = tuple(each for each in CHINCHILLA if each.decoder.d_model != each.decoder.inner)
+"""The rows of table A9 whose count by the usual formula is more than 1 % off."""
 
-_D, _INNER = PUZZLE.decoder.d_model, PUZZLE.decoder.inner
 
-_PUZZLE_MISTAKES = (
-    Mistake(
-        "square",
-        _D**2,
-        "This is what the usual formula takes, and it is what makes the count too high. Look at the heads: how "
-        "many numbers do 32 of them have together, with 128 each?",
-    ),
-    Mistake(
-        "square of the heads' width",
-        _INNER**2,
-        "You have found the width of all heads together. The matrix goes from d_model numbers to that width, so its sides "
-        "differ.",
-    ),
-    Mistake(
-        "one head",
-        _D * PUZZLE.decoder.d_head,
-        "This is the part of one head. There are 32 of them.",
-    ),
-    Mistake(
-        "five matrices",
-        5 * _D * _INNER,
-        "These are all five matrices of a layer's attention. The task asks for one of them.",
-    ),
-    Mistake("the width", _INNER, "This is the width of all heads together. How many numbers does the matrix hold?"),
-)
+def _puzzle(row: Published) -> Variant:
+    """The question about one of these rows."""
+    shape = row.decoder
+    d, inner, millions = shape.d_model, shape.inner, f"{row.n_params / 1e6:,.0f} million"
+    formula = shape.layers * (5 * d**2 + 2 * d * shape.d_ff) + shape.vocabulary * d
+    off = 100 * (formula / row.n_params - 1)
+    how = "high" if off > 0 else "low"
+    return Variant(
+        task=(
+            f"In the row of {millions} the formula is {abs(off):.1f} % too {how}. One of its numbers is wrong there: the "
+            "$d^2$ of an attention matrix. Look for what the six rows have in common. How many parameters has *one* "
+            f"attention matrix (say, the one that makes the queries) of the model with {millions}?"
+        ),
+        reference=d * inner,
+        mistakes=(
+            Mistake(
+                "square",
+                d**2,
+                f"This is what the usual formula takes, and it is what makes the count too {how}. Look at the heads: how "
+                f"many numbers do {shape.heads} of them have together, with {shape.d_head} each?",
+            ),
+            Mistake(
+                "square of the heads' width",
+                inner**2,
+                "You have found the width of all heads together. The matrix goes from d_model numbers to that width, so "
+                "its sides differ.",
+            ),
+            Mistake(
+                "one head",
+                d * shape.d_head,
+                f"This is the part of one head. There are {shape.heads} of them.",
+            ),
+            Mistake(
+                "five matrices",
+                5 * d * inner,
+                "These are all five matrices of a layer's attention. The task asks for one of them.",
+            ),
+            Mistake(
+                "the width", inner, "This is the width of all heads together. How many numbers does the matrix hold?"
+            ),
+        ),
+        hints=(
+            "Compare `heads * d_head` with `d_model`, in this row and in the row of 12,295 million.",
+            "The matrix takes d_model numbers in, and gives the numbers of all heads.",
+        ),
+    )
+
+
+_PUZZLE = _puzzle(next(row for row in PUZZLES if row.name == "12569M"))
 
 # --- 2.1.8 a model of your own --------------------------------------------------------------------
 
@@ -641,13 +664,11 @@ EXERCISES = (
         minutes=6,
         difficulty=2,
         kind="value",
-        reference=_D * _INNER,
-        mistakes=_PUZZLE_MISTAKES,
+        reference=_PUZZLE.reference,
+        mistakes=_PUZZLE.mistakes,
         rtol=1e-12,
-        hints=(
-            "Compare `heads * d_head` with `d_model`, in this row and in the row of 12,295 million.",
-            "The matrix takes d_model numbers in, and gives the numbers of all heads.",
-        ),
+        hints=_PUZZLE.hints,
+        variant=lambda rng: _puzzle(PUZZLES[rng.integers(len(PUZZLES))]),
     ),
     Exercise(
         id="2.1.8",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from course import losses
-from course.exercises.specification import Case, Exercise, Mistake
+from course.exercises.specification import Case, Exercise, Mistake, Variant
+from course.exercises.varying import told_apart
 from course.losses import log_sum_exp, sigmoid, softmax
 
 
@@ -25,61 +26,107 @@ def _quiet(wrong: Callable[..., Any]) -> Callable[..., Any]:
 
 # --- 4.1.1 the loss of four tosses ----------------------------------------------------------------
 
-_COIN_MISTAKES = (
-    Mistake(
-        "only the heads",
-        -3 * np.log(0.7) / 4,
-        "You counted the three heads and left the tail out. The tail had probability 0.3 under this model, and "
-        "`-log(0.3)` is the largest of the four terms. Keep this number in mind: it is the article's loss.",
-    ),
-    Mistake(
-        "sum, not mean",
-        -(3 * np.log(0.7) + np.log(0.3)),
-        "That is the sum over the four tosses. Nats *per toss* divides it by 4, so that ten and ten thousand "
-        "tosses can be compared.",
-    ),
-    Mistake(
-        "bits",
-        -(3 * np.log2(0.7) + np.log2(0.3)) / 4,
-        "That is the answer in bits: you used the logarithm to base 2. Nats need the natural logarithm, `np.log`.",
-    ),
-    Mistake(
-        "base 10",
-        -(3 * np.log10(0.7) + np.log10(0.3)) / 4,
-        "You used the logarithm to base 10. Nats need the natural logarithm, which Python calls `np.log`.",
-    ),
-    Mistake(
-        "no minus",
-        (3 * np.log(0.7) + np.log(0.3)) / 4,
-        "The size is right, the sign is not. The log of a probability is negative; the loss is *minus* its mean.",
-    ),
-    Mistake(
-        "probability",
-        0.7**3 * 0.3,
-        "That is the probability of the four tosses. Take its logarithm, turn the sign, divide by 4.",
-    ),
-    Mistake(
-        "log of the mean",
-        -np.log((3 * 0.7 + 0.3) / 4),
-        "You averaged the probabilities and then took one logarithm. The log comes first: it turns the product of "
-        "the four probabilities into a sum, and that sum is averaged.",
-    ),
-    Mistake(
-        "probability of a head for all",
-        -np.log(0.7),
-        "That gives every toss the probability 0.7. The tail had 1 - 0.7 = 0.3.",
-    ),
-    Mistake(
-        "heads for tails",
-        -(3 * np.log(0.3) + np.log(0.7)) / 4,
-        "That is the loss of one head and three tails. There were three heads, with probability 0.7 each.",
-    ),
-    Mistake(
-        "sum without a minus",
-        3 * np.log(0.7) + np.log(0.3),
-        "That is the log of the probability of the four tosses. Turn the sign, and divide by 4 for nats *per toss*.",
-    ),
-)
+_COUNT = ("no", "one", "two", "three", "four", "five", "six")
+
+
+def _coin(p: float, tosses: str) -> Variant:
+    """The loss of a model that says heads with probability `p` on `tosses`, such as "HHTH"."""
+    n, heads = len(tosses), tosses.count("H")
+    tails = n - heads
+    given = [p] * heads + [1 - p] * tails
+    count = _COUNT[n]
+
+    def per_toss(log: Callable[[Any], Any]) -> float:
+        return float(-np.mean(log(given)))
+
+    counted = f"{_COUNT[heads].capitalize()} time{'s' * (heads > 1)} {p:.2g}"
+    left_out = "the tail" if tails == 1 else f"the {_COUNT[tails]} tails"
+    mistakes = (
+        Mistake(
+            "only the heads",
+            -heads * np.log(p) / n,
+            f"You counted the {_COUNT[heads]} heads and left {left_out} out. A tail had probability {1 - p:.2g} under this "
+            f"model, and `-log({1 - p:.2g})` is the largest of the terms. Keep this number in mind: it is the article's loss.",
+        ),
+        Mistake(
+            "sum, not mean",
+            n * per_toss(np.log),
+            f"That is the sum over the {count} tosses. Nats *per toss* divides it by {n}, so that ten and ten thousand "
+            "tosses can be compared.",
+        ),
+        Mistake(
+            "bits",
+            per_toss(np.log2),
+            "That is the answer in bits: you used the logarithm to base 2. Nats need the natural logarithm, `np.log`.",
+        ),
+        Mistake(
+            "base 10",
+            per_toss(np.log10),
+            "You used the logarithm to base 10. Nats need the natural logarithm, which Python calls `np.log`.",
+        ),
+        Mistake(
+            "no minus",
+            -per_toss(np.log),
+            "The size is right, the sign is not. The log of a probability is negative; the loss is *minus* its mean.",
+        ),
+        Mistake(
+            "probability",
+            float(np.prod(given)),
+            f"That is the probability of the {count} tosses. Take its logarithm, turn the sign, divide by {n}.",
+        ),
+        Mistake(
+            "log of the mean",
+            float(-np.log(np.mean(given))),
+            "You averaged the probabilities and then took one logarithm. The log comes first: it turns the product of "
+            f"the {count} probabilities into a sum, and that sum is averaged.",
+        ),
+        Mistake(
+            "probability of a head for all",
+            -np.log(p),
+            f"That gives every toss the probability {p:.2g}. A tail had 1 - {p:.2g} = {1 - p:.2g}.",
+        ),
+        Mistake(
+            "heads for tails",
+            -(heads * np.log(1 - p) + tails * np.log(p)) / n,
+            f"You gave the heads the probability of tails, and the other way round. There were {_COUNT[heads]} heads, with "
+            f"probability {p:.2g} each.",
+        ),
+        Mistake(
+            "sum without a minus",
+            -n * per_toss(np.log),
+            f"That is the log of the probability of the {count} tosses. Turn the sign, and divide by {n} for nats *per toss*.",
+        ),
+    )
+    words = ", ".join("heads" if toss == "H" else "tails" for toss in tosses)
+    sees = "the same four tosses" if tosses == "HHTH" else f"{count} other tosses"
+    return Variant(
+        task=(
+            f"Another model says heads with probability {p:.2g}. It sees {sees}: {words}. What is its mean loss in nats per "
+            "toss? Write a number or a NumPy expression; three digits will do."
+        ),
+        reference=per_toss(np.log),
+        mistakes=mistakes,
+        hints=(
+            f"What probability did the model give to what happened, toss by toss? {counted}, and {_often(tails)} something "
+            "else.",
+            f"Take `-np.log` of each of the {count} probabilities and average the {count} numbers.",
+        ),
+    )
+
+
+def _often(times: int) -> str:
+    return "once" if times == 1 else f"{_COUNT[times]} times"
+
+
+def _draw_coin(rng: np.random.Generator) -> Variant:
+    n = int(rng.integers(4, 7))
+    tails = int(rng.integers(1, (n - 1) // 2 + 1))
+    tosses = rng.permutation(list("T" * tails + "H" * (n - tails)))
+    return _coin(int(rng.integers(60, 90)) / 100, "".join(tosses))
+
+
+_COIN = _coin(0.7, "HHTH")
+
 
 # --- 4.1.2 binary cross-entropy from logits -------------------------------------------------------
 
@@ -755,16 +802,11 @@ EXERCISES = (
         minutes=4,
         difficulty=1,
         kind="value",
-        reference=-(3 * np.log(0.7) + np.log(0.3)) / 4,
+        reference=_COIN.reference,
         rtol=5e-3,
-        mistakes=_COIN_MISTAKES,
-        hints=(
-            (
-                "What probability did the model give to what happened, toss by toss? Three times 0.7, and once something "
-                "else."
-            ),
-            "Take `-np.log` of each of the four probabilities and average the four numbers.",
-        ),
+        mistakes=_COIN.mistakes,
+        hints=_COIN.hints,
+        variant=told_apart(_draw_coin, rtol=0.02),
     ),
     Exercise(
         id="4.1.2",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from course import classifier
 from course.data import tabular
-from course.exercises.specification import Case, Exercise, Mistake
+from course.exercises.specification import Case, Exercise, Mistake, Variant
+from course.exercises.varying import told_apart
 
 __all__ = ["EXERCISES"]
 
@@ -96,6 +98,61 @@ columns = Exercise(
 
 # --- 5.2.2 the square of comparisons --------------------------------------------------------------
 
+
+def _square(percent: int) -> Variant:
+    """What the line reports for a perfect model where `percent` % of the labels are 1."""
+    q = percent / 100
+    first = (
+        "The ten labels above hold 60 % ones. Take a large data set with the same share of ones, and a perfect model."
+    )
+    if percent != 60:
+        first = f"Take a large data set in which {percent} % of the labels are 1, and a perfect model."
+    return Variant(
+        task=(
+            f"{first} What does the line as printed report? Count cells, no program needed; a number or an expression "
+            "will do."
+        ),
+        reference=round(q * q + (1 - q) * (1 - q), 6),
+        mistakes=(
+            Mistake(
+                "as if compared row by row",
+                1.0,
+                "That would be right if each prediction met its own label. In the (n, n) table each prediction "
+                "meets *every* label, the other samples' included.",
+            ),
+            Mistake(
+                "exactly one half",
+                0.5,
+                f"That is right for balanced labels. Here {percent} % of the labels are 1: count the cells in which 1 "
+                "meets 1 and those in which 0 meets 0.",
+            ),
+            Mistake(
+                "only one meets one",
+                q * q,
+                f"{q:g} × {q:g} counts the cells in which a predicted 1 meets a label 1. A predicted 0 that meets a label 0 "
+                "is counted as right, too.",
+            ),
+            Mistake(
+                "the share of ones",
+                q,
+                f"{q:g} is what always answering 1 would score. In the table, a row of predicted 1 agrees with {percent} % "
+                f"of the labels and a row of predicted 0 with {100 - percent} %: average over the rows.",
+            ),
+            Mistake(
+                "where they disagree",
+                2 * q * (1 - q),
+                f"{2 * q * (1 - q):.4g} is the share of cells in which the two *disagree*.",
+            ),
+        ),
+        hints=(
+            "Every row of the table is one prediction, compared with all labels.",
+            f"{percent} % of the rows predict 1. What share of the labels agrees with such a row? And with the others?",
+        ),
+    )
+
+
+_SQUARE = _square(60)
+
 square = Exercise(
     id="5.2.2",
     title="A perfect model, badly scored",
@@ -103,43 +160,11 @@ square = Exercise(
     minutes=4,
     difficulty=2,
     kind="value",
-    reference=0.52,
+    reference=_SQUARE.reference,
     atol=0.0005,
-    mistakes=(
-        Mistake(
-            "as if compared row by row",
-            1.0,
-            "That would be right if each prediction met its own label. In the (n, n) table each prediction "
-            "meets *every* label, the other samples' included.",
-        ),
-        Mistake(
-            "exactly one half",
-            0.5,
-            "Close, and right for balanced labels. Here 60 % of the labels are 1: count the cells in which 1 meets 1 "
-            "and those in which 0 meets 0.",
-        ),
-        Mistake(
-            "only one meets one",
-            0.36,
-            "0.6 × 0.6 counts the cells in which a predicted 1 meets a label 1. A predicted 0 that meets a label 0 is "
-            "counted as right, too.",
-        ),
-        Mistake(
-            "the share of ones",
-            0.6,
-            "0.6 is what always answering 1 would score. In the table, a row of predicted 1 agrees with 60 % of the "
-            "labels and a row of predicted 0 with 40 %: average over the rows.",
-        ),
-        Mistake(
-            "where they disagree",
-            0.48,
-            "0.48 is the share of cells in which the two *disagree*.",
-        ),
-    ),
-    hints=(
-        "Every row of the table is one prediction, compared with all labels.",
-        "60 % of the rows predict 1. What share of the labels agrees with such a row? And with the others?",
-    ),
+    mistakes=_SQUARE.mistakes,
+    hints=_SQUARE.hints,
+    variant=told_apart(lambda rng: _square(int(rng.integers(56, 96))), rtol=0.005),
 )
 
 # --- 5.2.3 accuracy -------------------------------------------------------------------------------
@@ -496,7 +521,67 @@ needed = Exercise(
 
 # --- 5.2.7 the formula turned round ---------------------------------------------------------------
 
-_SQUARED = 0.8416212**2
+
+def _turned(k: int, percent: int) -> Variant:
+    """The n at which `k` parameters fit coin flips to `percent` %, by the formula."""
+    target = percent / 100
+    z = NormalDist().inv_cdf(target)
+    squared = z * z
+    n, fewer, unsquared = k + k / squared, (k - 1) * (1 + 1 / squared), k + k / z
+    counted = f"counting {k - 1} parameters, where the bias makes it k = {k}"
+    if abs(fewer / unsquared - 1) < 0.005:
+        slips: tuple[Mistake, ...] = (
+            Mistake(
+                "the bias left out, or not squared",
+                fewer,
+                f"Two slips lead to {fewer:.1f}: {counted}, or leaving {z:.4f} unsquared.",
+            ),
+        )
+    else:
+        slips = (
+            Mistake("the bias left out", fewer, f"This comes from {counted}."),
+            Mistake("not squared", unsquared, f"This comes from leaving {z:.4f} unsquared."),
+        )
+    return Variant(
+        task=(
+            f"Turn the formula round. At which $n$ does it give {target:.2f}, for $k = {k}$ parameters? You need "
+            rf"$\Phi({z:.4f}) = {target:.2f}$. Write a number (it need not be whole) or an expression, from "
+            r"$\Phi(\sqrt{k/(n-k)})$, without the approximation for large $n$."
+        ),
+        reference=n,
+        mistakes=(
+            Mistake(
+                "rounded",
+                float(np.ceil(n)),
+                f"Your rearranging is right, and the result is rounded to {np.ceil(n):.0f}. Here the formula's own number is "
+                "asked for, with its decimals.",
+            ),
+            Mistake(
+                "k not added",
+                k / squared,
+                f"That is n - k: from k/(n - k) = {z:.4f}² follows n - k = k/{z:.4f}². Add the {k} parameters.",
+            ),
+            *slips,
+            Mistake(
+                "the approximation",
+                k / (2 * np.pi * (target - 0.5) ** 2),
+                "You used the approximation for n much larger than k. Here n is not that large beside k: take the formula "
+                "with Φ.",
+            ),
+            Mistake(
+                "upside down",
+                k + k * squared,
+                f"Upside down: k/(n - k) = {z:.4f}² gives n - k = k / {z:.4f}², a division.",
+            ),
+        ),
+        hints=(
+            f"Φ(√(k/(n - k))) = {target:.2f} means √(k/(n - k)) = {z:.4f}.",
+            "Square both sides, and solve for n - k.",
+        ),
+    )
+
+
+_TURNED = _turned(11, 80)
 
 turned = Exercise(
     id="5.2.7",
@@ -505,42 +590,11 @@ turned = Exercise(
     minutes=5,
     difficulty=1,
     kind="value",
-    reference=11 + 11 / _SQUARED,
+    reference=_TURNED.reference,
     rtol=0.002,
-    mistakes=(
-        Mistake(
-            "rounded",
-            27.0,
-            "Your rearranging is right, and the result is rounded to 27. Here the formula's own number is asked for, "
-            "with its decimals.",
-        ),
-        Mistake(
-            "k not added",
-            11 / _SQUARED,
-            "That is n - k: from k/(n - k) = 0.8416² follows n - k = k/0.8416². Add the 11 parameters.",
-        ),
-        Mistake(
-            "the bias left out, or not squared",
-            10 + 10 / _SQUARED,
-            "Two slips lead to 24.1: counting 10 parameters, where the bias makes it k = 11, or "
-            "leaving 0.8416 unsquared.",
-        ),
-        Mistake(
-            "the approximation",
-            11 / (2 * np.pi * 0.3**2),
-            "You used the approximation for n much larger than k. Here n is not even three times k: take the "
-            "formula with Φ.",
-        ),
-        Mistake(
-            "upside down",
-            11 + 11 * _SQUARED,
-            "Upside down: k/(n - k) = 0.8416² gives n - k = k / 0.8416², a division.",
-        ),
-    ),
-    hints=(
-        "Φ(√(k/(n - k))) = 0.80 means √(k/(n - k)) = 0.8416.",
-        "Square both sides, and solve for n - k.",
-    ),
+    mistakes=_TURNED.mistakes,
+    hints=_TURNED.hints,
+    variant=told_apart(lambda rng: _turned(int(rng.integers(6, 41)), int(rng.integers(70, 90))), rtol=0.005),
 )
 
 # --- 5.2.8 leakage --------------------------------------------------------------------------------

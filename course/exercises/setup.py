@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from course import machine
-from course.exercises.specification import Case, Exercise, Mistake
+from course.exercises.specification import Case, Exercise, Mistake, Variant
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,67 @@ def _says_no_time(text: str) -> bool:
 
 def _says_no_flops(text: str) -> bool:
     return "flop" not in text
+
+
+# --- 5.1.3 a shape --------------------------------------------------------------------------------
+
+_COUNT = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
+
+
+def _shapes(n: int) -> Variant:
+    """The shape of the comparison of a column of `n` predictions with `n` labels."""
+    count = _COUNT[n] if n < len(_COUNT) else str(n)
+    return Variant(
+        task=(
+            f"{count} samples have the labels `labels` (their right answers), of shape `({n},)`. A model predicts one number "
+            f"for each sample, and its output `predicted` has the shape `({n}, 1)`. Without running it: which shape has "
+            "`predicted == labels`? Answer with a tuple, such as `(2, 3)`."
+        ),
+        reference=(n, n),
+        mistakes=(
+            Mistake(
+                "one a sample",
+                (n,),
+                f"That is what one would want: one comparison a sample. But ({n}, 1) has two axes, so the result has two. "
+                "Write the shapes under each other, lined up at the right, and go axis by axis.",
+            ),
+            Mistake(
+                "shape of the predictions",
+                (n, 1),
+                f"The last axes are 1 and {n}. A 1 is stretched to meet the other size, so the last axis becomes {n}. "
+                "Now do the axis before it.",
+            ),
+            Mistake(
+                "as a row",
+                (1, n),
+                f"The last axis is right: 1 meets {n} and gives {n}. On the axis before it `predicted` has {n} and "
+                "`labels`, which has no such axis, counts as 1.",
+            ),
+            Mistake(
+                "flattened",
+                (n * n,),
+                f"{n * n} comparisons is the right number, but they are arranged in rows and columns: two axes.",
+            ),
+            Mistake(
+                "the count", n * n, f"{n * n} is how many comparisons there are. The shape says how they are arranged."
+            ),
+            Mistake("in quotes", f"({n}, {n})", "In quotes it is text, not a tuple. Leave the quotes out."),
+            Mistake("one size", n, "A shape is a tuple with one size for each axis, such as `(2, 3)`."),
+            Mistake(
+                "doubled",
+                (2 * n,),
+                "Nothing is put end to end here: `==` compares element by element, after stretching axes of size 1.",
+            ),
+        ),
+        hints=(
+            f"Write ({n}, 1) and under it ({n},), lined up at the right. The missing size at the left counts as 1.",
+            f"Axis by axis: equal sizes stay, and a 1 is stretched to the other size. Last axis: 1 and {n}.",
+            f"Last axis: 1 against {n} gives {n}. The axis before: {n} against a missing one, which counts as 1, gives {n}.",
+        ),
+    )
+
+
+_SHAPES = _shapes(4)
 
 
 EXERCISES = (
@@ -170,45 +231,10 @@ EXERCISES = (
         points=1,
         minutes=2,
         difficulty=2,
-        reference=(4, 4),
-        mistakes=(
-            Mistake(
-                "one a sample",
-                (4,),
-                "That is what one would want: one comparison a sample. But (4, 1) has two axes, so the result has two. "
-                "Write the shapes under each other, lined up at the right, and go axis by axis.",
-            ),
-            Mistake(
-                "shape of the predictions",
-                (4, 1),
-                "The last axes are 1 and 4. A 1 is stretched to meet the other size, so the last axis becomes 4. "
-                "Now do the axis before it.",
-            ),
-            Mistake(
-                "as a row",
-                (1, 4),
-                "The last axis is right: 1 meets 4 and gives 4. On the axis before it `predicted` has 4 and `labels`, "
-                "which has no such axis, counts as 1.",
-            ),
-            Mistake(
-                "flattened",
-                (16,),
-                "16 comparisons is the right number, but they are arranged in rows and columns: two axes.",
-            ),
-            Mistake("the count", 16, "16 is how many comparisons there are. The shape says how they are arranged."),
-            Mistake("in quotes", "(4, 4)", "In quotes it is text, not a tuple. Leave the quotes out."),
-            Mistake("one size", 4, "A shape is a tuple with one size for each axis, such as `(2, 3)`."),
-            Mistake(
-                "doubled",
-                (8,),
-                "Nothing is put end to end here: `==` compares element by element, after stretching axes of size 1.",
-            ),
-        ),
-        hints=(
-            "Write (4, 1) and under it (4,), lined up at the right. The missing size at the left counts as 1.",
-            "Axis by axis: equal sizes stay, and a 1 is stretched to the other size. Last axis: 1 and 4.",
-            "Last axis: 1 against 4 gives 4. The axis before: 4 against a missing one, which counts as 1, gives 4.",
-        ),
+        reference=_SHAPES.reference,
+        mistakes=_SHAPES.mistakes,
+        hints=_SHAPES.hints,
+        variant=lambda rng: _shapes(int(rng.integers(3, 20))),
     ),
     Exercise(
         id="5.1.4",
