@@ -24,7 +24,7 @@ from course.grading.archives import Parcel, shown
 from course.grading.classroom import Assignment, Classroom, student_id, write
 from course.grading.roster import Roster
 
-__all__ = ["LARGEST", "Entry", "Report", "collect"]
+__all__ = ["LARGEST", "Entry", "Report", "collect", "standing"]
 
 LARGEST = 20_000_000
 """Bytes up to which a notebook is kept as it came; of a larger one the outputs are left out."""
@@ -291,11 +291,11 @@ def _history(classroom: Classroom, name: str) -> list[dict[str, Any]]:
         return []
 
 
-def _standing(history: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+def standing(classroom: Classroom, name: str) -> dict[tuple[str, str], dict[str, Any]]:
     """(student in lower case, notebook) → the entry of the file that stands in submitted/."""
     return {
         (entry["student"].casefold(), entry["notebook"]): entry
-        for collection in history
+        for collection in _history(classroom, name)
         for entry in collection["entries"]
         if entry["outcome"] in TAKEN
     }
@@ -317,11 +317,11 @@ def _against(file: _File, before: dict[str, Any] | None) -> tuple[Outcome, str]:
 
 
 def _put(
-    classroom: Classroom, name: str, files: Sequence[_File], standing: dict[tuple[str, str], dict[str, Any]]
+    classroom: Classroom, name: str, files: Sequence[_File], before: dict[tuple[str, str], dict[str, Any]]
 ) -> None:
     """Put the files that count in their places, and the time of each student's newest."""
     new = {(file.student.casefold(), file.notebook): file.time for file in files}
-    old = {key: datetime.fromisoformat(entry["time"]) for key, entry in standing.items() if entry["time"]}
+    old = {key: datetime.fromisoformat(entry["time"]) for key, entry in before.items() if entry["time"]}
     for file in files:
         assert file.spooled is not None
         folder = classroom.submitted(file.student, name)
@@ -372,26 +372,25 @@ def collect(
                 entries[file.place] = file.entry(*end)
             else:
                 groups[file.student.casefold(), file.notebook].append(file)
-        history = _history(classroom, name)
-        standing = _standing(history)
+        before = standing(classroom, name)
         taken = []
         for group in groups.values():
             chosen, others = _choose(group)
             entries |= {file.place: entry for file, entry in others}
             if chosen is not None:
-                outcome, reason = _against(chosen, standing.get((chosen.student.casefold(), chosen.notebook)))
+                outcome, reason = _against(chosen, before.get((chosen.student.casefold(), chosen.notebook)))
                 entries[chosen.place] = chosen.entry(outcome, reason)
                 if outcome in TAKEN:
                     taken.append(chosen)
-        _put(classroom, name, taken, standing)
-    there = {student for student, _ in standing} | {file.student for file in taken}
-    missing = tuple(student.id for student in roster.students if student.id not in there) if roster else ()
+        _put(classroom, name, taken, before)
+    there = {student for student, _ in before} | {file.student.casefold() for file in taken}
+    missing = tuple(student.id for student in roster.students if student.id.casefold() not in there) if roster else ()
     report = Report(
         name,
         datetime.now(UTC).isoformat(timespec="seconds"),
         tuple(entries[place] for place in sorted(entries)),
         missing,
     )
-    kept = {"format": 1, "assignment": name, "collections": [*history, asdict(report)]}
+    kept = {"format": 1, "assignment": name, "collections": [*_history(classroom, name), asdict(report)]}
     write(classroom.root / "collected" / f"{name}.json", json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     return report
