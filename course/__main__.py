@@ -173,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         ("fit", "fit a scaling law to a table of runs: parameters, intervals, predictions, a figure"),
         ("assign", "for instructors: hand out chosen lessons or exercises"),
         ("collect", "for instructors: take in what students handed in, from a learning platform or folders"),
+        ("grade", "for instructors: grade what was collected, each submission in a sandbox"),
         ("export", "for instructors: marks as Canvas, Moodle, Gradescope or a spreadsheet reads them"),
         ("similar", "for instructors: pairs of submissions to look at, since they are unusually alike"),
     ):

@@ -10,11 +10,13 @@ import difflib
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from course.exercises import progress
+from course.exercises.plain import Unreadable, plain
 from course.exercises.result import Result, Status
 from course.exercises.running import Outcome, Runs, run
 from course.exercises.specification import Case, Exercise, Mistake
@@ -22,40 +24,6 @@ from course.exercises.specification import Case, Exercise, Mistake
 __all__ = ["Result", "check_exercise"]
 
 # --- values ---------------------------------------------------------------------------------------
-
-
-class _Unreadable(Exception):
-    """An answer that is no number, array, text or collection of them; the sentence says why."""
-
-
-def plain(value: Any) -> Any:
-    """Turn tensors, lists and scalars into numpy arrays; keep text, and tuples and dicts of these."""
-    if isinstance(value, str | bytes):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if callable(getattr(value, "detach", None)):  # a PyTorch tensor that carries a gradient
-        value = value.detach()
-    if callable(getattr(value, "numpy", None)):
-        try:
-            value = value.numpy()
-        except Exception as error:
-            raise _Unreadable(
-                "It is a symbolic tensor without a value; return an eager tensor or a numpy array."
-            ) from error
-    if isinstance(value, tuple):
-        return tuple(plain(item) for item in value)
-    try:
-        array = np.asarray(value)
-    except Exception as error:
-        raise _Unreadable(f"A {type(value).__name__} cannot be read as numbers: {error}") from error
-    if array.dtype.kind == "U":
-        return array.item() if array.ndim == 0 else array
-    if array.dtype.kind not in "biufc":
-        raise _Unreadable(
-            f"A {type(value).__name__} cannot be read as numbers. Return a number or an array of numbers."
-        )
-    return array
 
 
 def shape_of(value: Any) -> str:
@@ -187,24 +155,50 @@ def _pattern_over(expected: Sequence[Any], got: Sequence[Any]) -> str:
     return _pattern(flat[0], flat[1])
 
 
-def _raised(outcome: Outcome) -> str:
+@dataclass(frozen=True)
+class Reply:
+    """What one call gave, as it is judged: a plain value, or in words why there is none.
+
+    `error` is the type of an exception, `text` its first line and `line` the code that raised it;
+    `unreadable` says why a value is none that can be compared.
+    """
+
+    value: Any = None
+    nothing: bool = False
+    unreadable: str = ""
+    error: str = ""
+    text: str = ""
+    line: str = ""
+    not_written: bool = False
+    changed_input: bool = False
+
+    @property
+    def output(self) -> Any:
+        """The plain value; an exception or an unreadable value gives its type."""
+        return f"raised {self.error}" if self.error else "unreadable" if self.unreadable else self.value
+
+
+def _reply(outcome: Outcome) -> Reply:
     error = outcome.error
-    if isinstance(error, SystemExit):
+    if error is not None:
+        return Reply(
+            error=type(error).__name__,
+            text=str(error).strip().split("\n")[0][:300],
+            line=outcome.line,
+            not_written=isinstance(error, NotImplementedError),
+        )
+    try:
+        value, unreadable = plain(outcome.value), ""
+    except Unreadable as why:
+        value, unreadable = None, str(why)
+    return Reply(value, outcome.value is None, unreadable, changed_input=outcome.changed_input)
+
+
+def _raised(reply: Reply) -> str:
+    if reply.error == "SystemExit":
         return "Your function ended the program (`SystemExit`). Return a value instead."
-    text = str(error).strip().split("\n")[0][:300]
-    where = f" It happened at `{outcome.line}`." if outcome.line else ""
-    return f"Your function raised `{type(error).__name__}`: {text or 'no message'}.".replace("..", ".") + where
-
-
-def _outputs(outcomes: Sequence[Outcome]) -> list[Any]:
-    """What each call gave as a plain value; an exception or an unreadable value gives its type."""
-    found: list[Any] = []
-    for outcome in outcomes:
-        try:
-            found.append(f"raised {type(outcome.error).__name__}" if outcome.error else plain(outcome.value))
-        except _Unreadable:
-            found.append("unreadable")
-    return found
+    where = f" It happened at `{reply.line}`." if reply.line else ""
+    return f"Your function raised `{reply.error}`: {reply.text or 'no message'}.".replace("..", ".") + where
 
 
 def _quietly(function: Callable[..., Any], cases: Sequence[Case]) -> list[Any]:
@@ -247,16 +241,26 @@ def _result(exercise: Exercise, status: Status, message: str, **more: Any) -> Re
 NOT_WRITTEN = "Not written yet. Write your answer in the cell above, run it, then run this cell again."
 
 
+def not_written(exercise: Exercise) -> Result:
+    """The result where nothing has been written yet."""
+    return _result(exercise, "not written", NOT_WRITTEN)
+
+
 def _check_value(exercise: Exercise, answer: Any) -> Result:
     if answer is None or answer is ...:
-        return _result(exercise, "not written", NOT_WRITTEN)
+        return not_written(exercise)
     if callable(answer) and not hasattr(answer, "numpy"):
         return _result(exercise, "failed", "This exercise asks for a value; you passed a function. Call it first.")
-    expected = plain(exercise.reference() if callable(exercise.reference) else exercise.reference)
     try:
         got = plain(answer)
-    except _Unreadable as error:
+    except Unreadable as error:
         return _result(exercise, "failed", str(error))
+    return judge_value(exercise, got)
+
+
+def judge_value(exercise: Exercise, got: Any) -> Result:
+    """The result of a value exercise whose answer is the plain value `got`."""
+    expected = plain(exercise.reference() if callable(exercise.reference) else exercise.reference)
     if isinstance(got, np.ndarray) and got.size == 1 and isinstance(expected, np.ndarray):
         got = got.reshape(expected.shape) if expected.size == 1 else got
     if exercise.compare:
@@ -281,9 +285,10 @@ def _check_value(exercise: Exercise, answer: Any) -> Result:
     return _result(exercise, "failed", f"{_format(got)} is not it.")
 
 
-def _check_text(exercise: Exercise, answer: Any) -> Result:
+def judge_text(exercise: Exercise, answer: Any) -> Result:
+    """The result of a text exercise: whether it is long enough and makes no known mistake."""
     if answer is None or answer is ... or (isinstance(answer, str) and not answer.strip(" .\n\t")):
-        return _result(exercise, "not written", NOT_WRITTEN)
+        return not_written(exercise)
     if not isinstance(answer, str):
         return _result(
             exercise, "failed", f"This exercise asks for text in quotes; you passed a {type(answer).__name__}."
@@ -320,77 +325,120 @@ def _stopped(exercise: Exercise, runs: Runs, seconds: float) -> Result:
     return _result(exercise, "failed", message, printed=runs.printed)
 
 
+def not_a_function(exercise: Exercise, kind: str) -> Result:
+    """The result where a function is asked for and something of the type `kind` was given."""
+    return _result(
+        exercise,
+        "failed",
+        f"This exercise asks for a function; you passed a {kind}. "
+        f'Pass the function itself, without calling it: `check("{exercise.id}", name)`.',
+    )
+
+
+def draw(exercise: Exercise, seed: int) -> list[Case]:
+    """The cases that a seed gives, the smallest first."""
+    assert exercise.cases is not None
+    return sorted(exercise.cases(np.random.default_rng(seed)), key=lambda case: case.size)
+
+
 def _check_function(exercise: Exercise, answer: Any, seed: int, seconds: float) -> Result:
     if answer is ... or answer is None:
-        return _result(exercise, "not written", NOT_WRITTEN)
+        return not_written(exercise)
     if not callable(answer):
-        return _result(
-            exercise,
-            "failed",
-            f"This exercise asks for a function; you passed a {type(answer).__name__}. "
-            f'Pass the function itself, without calling it: `check("{exercise.id}", name)`.',
-        )
-    assert exercise.cases is not None
-    cases = sorted(exercise.cases(np.random.default_rng(seed)), key=lambda case: case.size)
+        return not_a_function(exercise, type(answer).__name__)
+    cases = draw(exercise, seed)
     runs = run(answer, [case.args for case in cases], seconds)
     if runs.outcomes and isinstance(runs.outcomes[0].error, NotImplementedError):
-        return _result(exercise, "not written", NOT_WRITTEN)
+        return not_written(exercise)
     if runs.timed_out or runs.interrupted:
         return _stopped(exercise, runs, seconds)
+    return judge_function(exercise, cases, [_reply(outcome) for outcome in runs.outcomes], runs.printed)
 
-    expected, got = _quietly(exercise.reference, cases), _outputs(runs.outcomes)
+
+@dataclass(frozen=True)
+class Compared:
+    """Replies beside what was expected: for each case None where it is right, else a sentence or ""."""
+
+    expected: list[Any]
+    problems: list[str | None]
+    right: list[str]
+    wrong: list[str]
+
+    @property
+    def share(self) -> float:
+        """Share of the parts that are right."""
+        return len(self.right) / (len(self.right) + len(self.wrong))
+
+    @property
+    def head(self) -> str:
+        """A sentence on the parts, where some are right and some are not."""
+        if not (self.right and self.wrong):
+            return ""
+        return f"Right for {', '.join(self.right)}; not yet for {', '.join(self.wrong)}. "
+
+
+def compare(exercise: Exercise, cases: Sequence[Case], replies: Sequence[Reply]) -> Compared:
+    """Hold the replies to the reference's outputs. A part is right when all of its cases are."""
+    expected = _quietly(exercise.reference, cases)
     problems: list[str | None] = []
-    for case, e, g, outcome in zip(cases, expected, got, runs.outcomes, strict=True):
-        if outcome.error is not None:
-            problems.append(_raised(outcome))
+    for case, e, reply in zip(cases, expected, replies, strict=True):
+        if reply.error:
+            problems.append(_raised(reply))
         elif exercise.compare:
-            problems.append(exercise.compare(e, g, case))
+            problems.append(exercise.compare(e, reply.output, case))
         else:
-            problems.append(None if agree(e, g, exercise.rtol, exercise.atol) else "")
+            problems.append(None if agree(e, reply.output, exercise.rtol, exercise.atol) else "")
     parts = list(dict.fromkeys(case.part for case in cases))
-    failed_parts = {case.part for case, problem in zip(cases, problems, strict=True) if problem is not None}
-    score = exercise.points * (len(parts) - len(failed_parts)) / len(parts)
+    wrong = {case.part for case, problem in zip(cases, problems, strict=True) if problem is not None}
+    return Compared(expected, problems, [p for p in parts if p not in wrong], [p for p in parts if p in wrong])
 
-    if not failed_parts:
+
+def judge_function(
+    exercise: Exercise, cases: Sequence[Case], replies: Sequence[Reply], printed: str = "", public: bool = True
+) -> Result:
+    """The result of a function exercise from the replies to its cases.
+
+    With `public` False the message names the parts and the known mistake and nothing else: no input, no
+    number, no word of the answer's own.
+    """
+    compared = compare(exercise, cases, replies)
+    score = exercise.points * compared.share
+    if not compared.wrong:
         message = f"Right, on all {len(cases)} inputs tried."
-        if any(outcome.changed_input for outcome in runs.outcomes):
+        if any(reply.changed_input for reply in replies):
             message += " One thing to mend: your function changes its input in place; work on a copy."
-        return _result(exercise, "passed", message, score=score, printed=runs.printed)
+        return _result(exercise, "passed", message, score=score, printed=printed)
 
-    first = next(i for i, problem in enumerate(problems) if problem is not None)
-    head = ""
-    if len(parts) > 1 and len(failed_parts) < len(parts):
-        right = ", ".join(part for part in parts if part not in failed_parts)
-        head = f"Right for {right}; not yet for {', '.join(part for part in parts if part in failed_parts)}. "
+    got = [reply.output for reply in replies]
+    mistake = _known_mistake(exercise, cases, got)
+    if mistake is not None:
+        return _result(
+            exercise, "failed", compared.head + mistake.message, score=score, mistake=mistake.name, printed=printed
+        )
+    if not public:
+        message = compared.head or "Not right on inputs of the same kind, drawn for the grading. "
+        return _result(exercise, "failed", message.strip(), score=score)
+    if all(reply.nothing for reply in replies):
+        message = "Your function returned `None`. Does it end with `return` and the result?"
+        return _result(exercise, "failed", message, printed=printed)
+
+    first = next(i for i, problem in enumerate(compared.problems) if problem is not None)
+    expected = compared.expected
     shown = f"\n\n```\n{_inputs(exercise, cases[first])}\n"
-    if runs.outcomes[first].error is None:
+    if not replies[first].error:
         if not exercise.compare:  # where many answers are right, the reference's would mislead
             shown += f"\nexpected  {_format(expected[first])}"
         shown += f"\ngot       {_format(got[first])}\n"
     shown += "```"
-
-    mistake = _known_mistake(exercise, cases, got)
-    if mistake is not None:
-        return _result(
-            exercise, "failed", head + mistake.message, score=score, mistake=mistake.name, printed=runs.printed
-        )
-    if all(outcome.value is None and outcome.error is None for outcome in runs.outcomes):
-        message = "Your function returned `None`. Does it end with `return` and the result?"
-        return _result(exercise, "failed", message, printed=runs.printed)
-    outcome = runs.outcomes[first]
-    if problems[first]:
-        sentence = str(problems[first])
-    else:
-        try:
-            sentence = _pattern_over(expected, got) or _difference(expected[first], plain(outcome.value))
-        except _Unreadable as error:
-            sentence = str(error)
+    sentence = compared.problems[first] or replies[first].unreadable
+    if not sentence:
+        sentence = _pattern_over(expected, got) or _difference(expected[first], got[first])
     return _result(
         exercise,
         "failed",
-        f"{head}{sentence} The smallest input that shows it:{shown}",
+        f"{compared.head}{sentence} The smallest input that shows it:{shown}",
         score=score,
-        printed=runs.printed,
+        printed=printed,
     )
 
 
@@ -408,7 +456,7 @@ def check_exercise(
         if exercise.kind == "function":
             result = _check_function(exercise, answer, seed, time_limit or exercise.time_limit)
         elif exercise.kind == "text":
-            result = _check_text(exercise, answer)
+            result = judge_text(exercise, answer)
         else:
             result = _check_value(exercise, answer)
     except Exception as error:  # an answer that defeats even the comparison is still only a wrong answer
