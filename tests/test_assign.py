@@ -35,6 +35,7 @@ def students(tmp_path_factory):
 def handed_out(tmp_path_factory, students):
     """A class with one assignment for all and one with variants."""
     classroom = Classroom.create(tmp_path_factory.mktemp("class"))
+    (classroom.root / "secret" / "seed").write_text("5eed" * 16, encoding="ascii")  # one on which ada and bob differ
     options = {"lesson_keys": ["5.1"], "exercise_ids": ["4.1.1", "4.1.3"], "points": {"4.1.3": 4.0}}
     plain = assignment.assign(classroom, "week1", **options, title="Week 1", due="2026-12-18T23:59+01:00")
     own = assignment.assign(classroom, "week2", **options, students=roster.read(students))

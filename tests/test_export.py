@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from course.__main__ import main
-from course.grading import exporting, roster
+from course.grading import exporting, roster, running
 from course.grading.classroom import Assignment, Classroom, Mark, Result
 
 POINTS = {"4.1.1": 1.0, "4.1.2": 2.5, "5.2.9": 3.0}
@@ -26,7 +25,8 @@ def classroom(tmp_path, monkeypatch):
     """ada and cem are final, bob waits for 5.2.9, dee handed in again since, eve handed in nothing."""
     made = Classroom.create(tmp_path / "class")
     made.save_assignment(Assignment("week1", "Week 1", ("4.1", "5.2"), POINTS, {"a.ipynb": ""}))
-    now = datetime.now(UTC)
+    made.release("week1").mkdir(parents=True)
+    (made.release("week1") / "a.ipynb").write_text("{}", encoding="utf-8")
     scores = {
         "ada": [1.0, 2.5, 3.0],
         "bob": [1.0, 1.25, None],
@@ -37,18 +37,18 @@ def classroom(tmp_path, monkeypatch):
         folder = made.submitted(student, "week1")
         folder.mkdir(parents=True)
         (folder / "a.ipynb").write_text("{}", encoding="utf-8")
-        past = (now - timedelta(hours=2)).timestamp()
-        os.utime(folder / "a.ipynb", (past, past))
         marks = {
             id_: Mark("manual" if got is None else "passed" if got == worth else "failed", got, worth, "=HYPERLINK(1)")
             for (id_, worth), got in zip(POINTS.items(), points, strict=True)
         }
-        made.save_result(Result("week1", student, "key", marks, graded_at=(now - timedelta(hours=1)).isoformat()))
-    os.utime(made.root / "assignments" / "week1.json", (past, past))
-    os.utime(made.submitted("dee", "week1") / "a.ipynb")
+        key = running.key(made, made.assignment("week1"), student)
+        made.save_result(Result("week1", student, key, marks))
+    (made.submitted("dee", "week1") / "a.ipynb").write_text("{} ", encoding="utf-8")
     (made.root / "roster.csv").write_text(ROSTER, encoding="utf-8")
     monkeypatch.setattr(
-        exporting, "_scores", lambda *_: {s: dict(zip(POINTS, points, strict=True)) for s, points in scores.items()}
+        exporting.gradebook,
+        "scores",
+        lambda *_: {s: dict(zip(POINTS, points, strict=True)) for s, points in scores.items()},
     )
     return made
 
@@ -107,7 +107,8 @@ def test_a_submission_without_a_result_was_not_graded(classroom, listed):
 
 
 def test_a_changed_assignment_makes_all_marks_old(classroom, listed):
-    os.utime(classroom.root / "assignments" / "week1.json")
+    made = classroom.assignment("week1")
+    classroom.save_assignment(replace(made, points=made.points | {"4.1.1": 2.0}))
     assert exporting.export(classroom, "week1", "csv", roster=listed, partial=True).students == ()
 
 

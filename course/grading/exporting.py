@@ -8,25 +8,22 @@ that a platform exported is filled in at the cells concerned; everything else in
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from course.exercises import registry
-from course.grading import collecting
-from course.grading.classroom import Assignment, Classroom, Mark, write
+from course.grading import collecting, gradebook, running
+from course.grading.classroom import Assignment, Classroom, Mark, Result, write
 from course.grading.roster import Roster, column
 
 __all__ = ["FORMATS", "Exported", "Row", "defused", "export", "rows"]
 
 FORMATS = ("canvas", "moodle", "csv", "gradescope")
-Scores = dict[str, dict[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -62,36 +59,21 @@ class Exported:
 # --- the marks ------------------------------------------------------------------------------------
 
 
-def _scores(classroom: Classroom, name: str, url: str | None) -> Scores:
-    """Points of each exercise, marks by hand included, from the gradebook; without one, from the results."""
-    try:
-        gradebook = importlib.import_module("course.grading.gradebook")
-    except ImportError:  # nbgrader, which only instructors have
-        results = {student: classroom.result(name, student) for student in classroom.students(name)}
-        return {
-            student: {id_: mark.score for id_, mark in result.marks.items()}
-            for student, result in results.items()
-            if result is not None
-        }
-    found: Scores = gradebook.scores(classroom, name, url)
-    return found
+def _stale(classroom: Classroom, assignment: Assignment, result: Result) -> bool:
+    """Whether a result was made of another submission, or assignment, than there is now."""
+    trusted = result.details.get("sandbox") is False
+    return result.key != running.key(classroom, assignment, result.student, trusted)
 
 
-def _stale(classroom: Classroom, name: str, student: str) -> bool:
-    """Whether a result was made before the submission or the assignment that there is now."""
-    result = classroom.result(name, student)
-    if result is None or not result.graded_at:
-        return True
-    files = [*classroom.submitted(student, name).glob("*.ipynb"), classroom.root / "assignments" / f"{name}.json"]
-    return max(path.stat().st_mtime for path in files) > datetime.fromisoformat(result.graded_at).timestamp() + 1
-
-
-def _waits(classroom: Classroom, assignment: Assignment, student: str, scores: dict[str, float | None] | None) -> str:
-    if student not in classroom.students(assignment.name):
+def _waits(
+    classroom: Classroom, assignment: Assignment, student: str, scores: dict[str, float | None] | None, collected: bool
+) -> str:
+    if not collected:
         return "handed in nothing"
-    if scores is None or classroom.result(assignment.name, student) is None:
+    result = classroom.result(assignment.name, student)
+    if scores is None or result is None:
         return "was not graded yet"
-    if _stale(classroom, assignment.name, student):
+    if _stale(classroom, assignment, result):
         return "has handed in again, or the assignment was changed, since it was graded"
     waiting = [id_ for id_ in assignment.points if scores.get(id_) is None]
     return f"waits for a mark by hand on {', '.join(waiting)}" if waiting else ""
@@ -105,12 +87,13 @@ def rows(
     Raises ValueError when there is no such assignment.
     """
     assignment = classroom.assignment(name)
-    scores = _scores(classroom, name, url)
+    scores = gradebook.scores(classroom, name, url)
+    collected = set(classroom.students(name))
     names = {student.id: student.name for student in roster.students} if roster else {}
     late = {student for (student, _), entry in collecting.standing(classroom, name).items() if entry["late"]}
     found = []
-    for student in sorted({*classroom.students(name), *names}):
-        waits = _waits(classroom, assignment, student, scores.get(student))
+    for student in sorted({*collected, *names}):
+        waits = _waits(classroom, assignment, student, scores.get(student), student in collected)
         result = classroom.result(name, student)
         found.append(
             Row(
