@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import textwrap
 import threading
 import time
 import types
@@ -36,7 +37,10 @@ _JUDGING = threading.Lock()
 """One comparison at a time: it silences warnings, which are the process's."""
 
 IMPORT_SECONDS = 180.0
-"""For imports of the sandbox's own, TensorFlow among them: no student's clock."""
+"""For imports of libraries, TensorFlow among them: no student's clock."""
+
+PATIENCE = 2.0
+"""Times an exercise's own limit that its answer may take: several submissions share the machine."""
 
 
 class CannotGradeError(Exception):
@@ -146,21 +150,25 @@ class Asked:
     late: bool = False
 
 
+def _source(function: Callable[..., Any]) -> list[str]:
+    """Name and text of a function that needs numpy alone: it can be called inside, thousands of times. Else []."""
+    if not isinstance(function, types.FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
+        return []
+    used = {name for name in package.names_in(function.__code__) if name in function.__globals__}
+    if used - {"np", "math"}:
+        return []
+    text = textwrap.dedent(inspect.getsource(function))
+    return [function.__name__, f"from __future__ import annotations\n{text}"]
+
+
 @dataclass
 class _Sitting:
     """One sandbox with a submission's cells read: asks for one exercise at a time."""
 
     sandbox: Sandbox
     plans: dict[str, Any]
-    warm: bool = False
     loaded: set[str] = field(default_factory=set)
     tensorflow: bool = False
-
-    def prepare(self, tensorflow: bool) -> None:
-        """Import what will be needed, off the student's clock."""
-        if not self.warm or (tensorflow and not self.tensorflow):
-            self.sandbox.request("warm", "warm", IMPORT_SECONDS, heavy=tensorflow)
-            self.warm, self.tensorflow = True, self.tensorflow or tensorflow
 
     def build(self, id_: str, seconds: float, everything: bool = False) -> dict[str, Any]:
         """Run the answer's cell and what it needs."""
@@ -183,16 +191,19 @@ class _Sitting:
             return functions[index](*arguments)
 
         inputs = [wire.encode(tuple(case.args), number) for case in cases]
-        found = self.sandbox.request("call", "replies", seconds + 10, call, exercise=id_, inputs=inputs, within=seconds)
+        sources = {str(i): source for i, function in enumerate(functions) if (source := _source(function))}
+        found = self.sandbox.request(
+            "call", "replies", seconds + 10, call, exercise=id_, inputs=inputs, sources=sources, within=seconds
+        )
         loaded = found.get("loaded")
         self.loaded = {name for name in loaded if isinstance(name, str)} if isinstance(loaded, list) else set()
         replies = _replies(found["replies"], len(cases))
         late = found.get("timed_out") is True or found.get("stuck") is True or len(replies) < len(cases)
-        if found.get("stuck") is True:
-            self.sandbox.close()
-        if late and found.get("tensorflow") is True and not self.tensorflow and found.get("stuck") is not True:
+        if late and found.get("tensorflow") is True and not self.tensorflow and not functions:
             self.tensorflow = True  # its first import took the time that was the student's
             return self.ask(id_, cases, seconds)
+        if late:
+            self.sandbox.close()  # what was stopped in the middle may still hold the pipe
         return Asked(cases, replies, late)
 
 
@@ -222,10 +233,10 @@ def _reachable(name: str) -> frozenset[str] | None:
     while todo:
         function = inspect.unwrap(todo.pop())
         key = f"{function.__module__}.{function.__qualname__}"
-        if key in found or not package._is_own(function):
+        if key in found or not package.is_own(function):
             continue
         found.add(key)
-        names = set(package._names(function.__code__))
+        names = set(package.names_in(function.__code__))
         for value in [function.__globals__.get(each) for each in names]:
             values = [getattr(value, each, None) for each in names] if isinstance(value, types.ModuleType) else [value]
             todo += [each for each in values if isinstance(each, types.FunctionType)]
@@ -282,12 +293,13 @@ class _Judge:
 
     # --- the kinds ---
 
-    def _built(self, sitting: _Sitting, exercise: Exercise, seconds: float) -> dict[str, Any] | Result:
+    def _built(self, sitting: _Sitting, exercise: Exercise) -> dict[str, Any] | Result:
         """The worker's word on the answer's name, or a result where there is nothing to ask."""
         plan = sitting.plans[exercise.id]
         if plan["error"]:
             return self._failed(exercise, f"Python cannot read this cell: {_word(plan['error'])}.")
-        sitting.prepare(plan["tensorflow"] is True)
+        sitting.sandbox.request("warm", "warm", IMPORT_SECONDS, exercise=exercise.id)
+        seconds = PATIENCE * exercise.time_limit
         found = sitting.build(exercise.id, seconds)
         if found["built"] == "missing" and found.get("stuck") is not True:
             found = sitting.build(exercise.id, seconds, everything=True)
@@ -307,7 +319,7 @@ class _Judge:
     def _text(self, sitting: _Sitting, exercise: Exercise) -> tuple[Result, Any]:
         words: Any = sitting.plans[exercise.id]["literal"]
         if words is None:
-            found = self._built(sitting, exercise, exercise.time_limit)
+            found = self._built(sitting, exercise)
             if isinstance(found, Result):
                 return found, None
             words, why = _value(found.get("value"))
@@ -318,7 +330,7 @@ class _Judge:
             return checking.judge_text(exercise, words), words
 
     def _number(self, sitting: _Sitting, exercise: Exercise) -> Result:
-        found = self._built(sitting, exercise, exercise.time_limit)
+        found = self._built(sitting, exercise)
         if isinstance(found, Result):
             return found
         if found["built"] == "function":
@@ -337,7 +349,7 @@ class _Judge:
 
     def _asked(self, sitting: _Sitting, exercise: Exercise, cases: list[Case], public: bool) -> Result:
         """Ask about these cases and judge the replies."""
-        seconds = 1.5 * exercise.time_limit
+        seconds = PATIENCE * exercise.time_limit
         asked = sitting.ask(exercise.id, cases, seconds)
         if asked.replies and asked.replies[0].not_written:
             return checking.not_written(exercise)
@@ -350,7 +362,7 @@ class _Judge:
                 return self._failed(exercise, f"Your answer could not be compared ({type(error).__name__}).")
 
     def _function(self, sitting: _Sitting, exercise: Exercise) -> Result:
-        found = self._built(sitting, exercise, exercise.time_limit)
+        found = self._built(sitting, exercise)
         if isinstance(found, Result):
             return found
         if found["built"] != "function":
@@ -374,7 +386,7 @@ class _Judge:
         return replace(hidden, message=shown.message, mistake=shown.mistake)
 
     def _rebuilt(self, sitting: _Sitting, exercise: Exercise) -> bool:
-        found = sitting.build(exercise.id, exercise.time_limit, everything=True)
+        found = sitting.build(exercise.id, PATIENCE * exercise.time_limit, everything=True)
         return bool(found["built"] == "function")
 
     # --- the package's own answer ---
@@ -404,7 +416,7 @@ class _Judge:
         try:
             sitting = self._sit(grafted, [exercise.id], own)
             with sitting.sandbox:
-                found = self._built(sitting, exercise, exercise.time_limit)
+                found = self._built(sitting, exercise)
                 again = self._failed(exercise, "")
                 if not isinstance(found, Result) and found["built"] == "function":
                     again = self._asked(sitting, exercise, self._hidden(exercise), public=False)

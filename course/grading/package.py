@@ -55,14 +55,16 @@ def copy(target: Path) -> Path:
     return target
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
+def names_in(code: types.CodeType) -> Iterator[str]:
+    """Names of globals and attributes that a code object uses, what it defines included."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+            yield from names_in(constant)
 
 
-def _is_own(function: Any) -> bool:
+def is_own(function: Any) -> bool:
+    """Whether it is a function of this package."""
     return isinstance(function, types.FunctionType) and (function.__module__ or "").split(".")[0] == "course"
 
 
@@ -77,7 +79,7 @@ def own_answers(exercise: Exercise, usable: frozenset[str] = frozenset()) -> fro
     todo = [exercise.reference] if exercise.kind == "function" else []
     while todo:
         function = inspect.unwrap(todo.pop())
-        if function in seen or not _is_own(function):
+        if function in seen or not is_own(function):
             continue
         seen.add(function)
         name = f"{function.__module__}.{function.__qualname__}"
@@ -85,7 +87,7 @@ def own_answers(exercise: Exercise, usable: frozenset[str] = frozenset()) -> fro
             if len(seen) == 1 or name not in usable:
                 found.add(name)
             continue
-        names = set(_names(function.__code__))
+        names = set(names_in(function.__code__))
         for value in [function.__globals__.get(name) for name in names]:
             if isinstance(value, types.ModuleType):
                 todo += [getattr(value, name, None) for name in names]

@@ -16,6 +16,7 @@ import ast
 import builtins
 import contextlib
 import dis
+import importlib
 import json
 import linecache
 import os
@@ -138,9 +139,14 @@ def _root(node: ast.AST) -> str:
 
 
 def _touched(node: ast.AST) -> set[str]:
-    """Names whose objects a statement changes in place."""
+    """Names whose objects a statement changes in place when it is run; a function's body is not."""
     found = set()
-    for inner in ast.walk(node):
+    todo = [node]
+    while todo:
+        inner = todo.pop()
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        todo += ast.iter_child_nodes(inner)
         if isinstance(inner, ast.Subscript | ast.Attribute) and isinstance(inner.ctx, ast.Store | ast.Del):
             found.add(_root(inner))
         elif isinstance(inner, ast.AugAssign):
@@ -234,7 +240,7 @@ class Slice:
                     found += self._take(i)
                     if unit.definite:
                         return found
-                elif name in unit.touches and not isinstance(unit.node, ast.FunctionDef | ast.ClassDef):
+                elif name in unit.touches:
                     found += self._take(i)
             if any(name in self._before[i].binds for i in self._taken if i < place):
                 return found
@@ -312,6 +318,17 @@ def package_imports(node: ast.AST) -> set[str]:
     return found
 
 
+def modules(node: ast.AST) -> set[str]:
+    """Modules of the libraries and of the package that a statement may import, `from` them included."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            found |= {alias.name for alias in inner.names}
+        elif isinstance(inner, ast.ImportFrom) and inner.module and not inner.level:
+            found |= {inner.module, *(f"{inner.module}.{alias.name}" for alias in inner.names)}
+    return {name for name in found if name.split(".")[0] in {*SAFE_IMPORTS, "course"}}
+
+
 def literal(units: list[Unit], name: str) -> str | None:
     """The text that a cell assigns to `name` when it stands there in quotes, else None."""
     found = None
@@ -352,6 +369,7 @@ class Session:
         self._exercises: dict[str, dict[str, Any]] = {}
         self._slices: dict[str, Slice] = {}
         self._answers: dict[str, Any] = {}
+        self._modules: dict[str, list[str]] = {}
 
     def read(self, cells: list[dict[str, Any]], exercises: dict[str, dict[str, Any]]) -> None:
         """Take the cells apart; replies a line for each cell as it is done, then what each exercise needs."""
@@ -380,6 +398,7 @@ class Session:
             piece = self._slices[id_] = Slice(before, own, after)
             everything = [*piece.earlier, *own, *piece.later]
             theirs = [unit for unit in everything if unit.role != "released"]
+            self._modules[id_] = sorted({name for unit in everything for name in modules(unit.node)})
             imports = {name for unit in everything for name in package_imports(unit.node)}
             plans[id_] = {
                 "error": errors.get(at, ""),
@@ -388,26 +407,18 @@ class Session:
                 "statements": len(everything),
                 "reaches": sorted({word for unit in theirs for word in reaches(unit.node)})[:20],
                 "imports": sorted(imports)[:50],
-                "tensorflow": any(
-                    module.split(".")[0] in ("tensorflow", "keras")
-                    for unit in everything
-                    for inner in ast.walk(unit.node)
-                    if isinstance(inner, ast.Import | ast.ImportFrom)
-                    for module in (
-                        [alias.name for alias in inner.names] if isinstance(inner, ast.Import) else [inner.module or ""]
-                    )
-                ),
             }
         self._channel.send(plans=plans)
 
-    def warm(self, heavy: bool) -> None:
-        """Import what the student's code will import, before its clock starts."""
+    def warm(self, exercise: str) -> None:
+        """Import what the answer will import, off the student's clock: libraries and the package, nothing else."""
         import course  # the copy without references
 
         for name in TEACHING:
             setattr(course, name, _Nothing())
-        if heavy:
-            import tensorflow  # noqa: F401
+        for module in self._modules[exercise]:
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
         self._channel.send(warm=True)
 
     def _namespace(self) -> dict[str, Any]:
@@ -491,12 +502,27 @@ class Session:
 
         return given
 
-    def call(self, exercise: str, inputs: list[Any], within: float) -> None:
-        """Call the answer on each of the inputs and send what it gave."""
+    def call(self, exercise: str, inputs: list[Any], sources: dict[str, list[str]], within: float) -> None:
+        """Call the answer on each of the inputs and send what it gave.
+
+        Functions among the inputs are asked for outside, except those whose name and text are in `sources`.
+        """
+        import math
+
+        import numpy as np
         from running import run
         from wire import decode
 
-        runs = run(self._answers[exercise], [decode(args, self._function) for args in inputs], within)
+        def function(number: int) -> Callable[..., Any]:
+            if str(number) not in sources:
+                return self._function(number)
+            name, text = sources[str(number)]
+            space: dict[str, Any] = {"np": np, "math": math}
+            exec(compile(text, "<handed in>", "exec"), space)
+            found: Callable[..., Any] = space[name]
+            return found
+
+        runs = run(self._answers[exercise], [decode(args, function) for args in inputs], within)
         replies = []
         for outcome in runs.outcomes:
             if outcome.error is not None:
