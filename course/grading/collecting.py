@@ -76,6 +76,7 @@ class _File:
     parts: tuple[str, ...]
     time: datetime | None
     late: bool = False
+    number: tuple[int, int] = (0, 0)
     spooled: Path | None = None
     sha256: str = ""
     student: str = ""
@@ -100,9 +101,9 @@ class _File:
         )
 
     @property
-    def order(self) -> tuple[datetime, str, int]:
-        """Newest last; of one time, the one that a platform numbers higher."""
-        return self.time or datetime.min.replace(tzinfo=UTC), self.path, self.place
+    def order(self) -> tuple[datetime, tuple[int, int], str, int]:
+        """Newest last; of one time, the one that is numbered higher."""
+        return self.time or datetime.min.replace(tzinfo=UTC), self.number, self.path, self.place
 
 
 # --- whose ----------------------------------------------------------------------------------------
@@ -122,8 +123,9 @@ def _by_roster(clues: Sequence[handed_in.Clue], roster: Roster) -> tuple[str, ha
 
 
 def _without_roster(file: _File, names: handed_in.Names, assignment: Assignment) -> tuple[str, handed_in.Clue] | None:
-    if names.platform:
-        return names.clues[-2 if names.clues[-1].kind == "name" else -1].text, names.clues[-1]
+    for clue in names.clues:
+        if clue.source == names.platform and clue.kind == "id":
+            return clue.text, clue
     for folder in file.parts[1:-1]:
         plain = re.sub(r"[^A-Za-z0-9_@.+-]+", "_", folder.removesuffix(".zip")).strip("._-")
         if plain and plain != assignment.name:
@@ -196,7 +198,7 @@ def _look(
                 file.remarks.append(f"{len(people)} students handed it in together.")
     file.remarks += names.remarks
     file.time = names.time or file.time
-    file.late = names.late
+    file.late, file.number = names.late, names.number
     assert file.spooled is not None
     data, ending = file.spooled.read_bytes(), Path(names.file).suffix.lower()
     if ".ipynb" not in names.file.lower() and not (ending in (".json", ".txt") and data.lstrip()[:1] == b"{"):
