@@ -182,6 +182,25 @@ submission_902:
     assert {entry.student for entry in report.of("collected")} == {"ada", "bob@example.org"}, "without a roster"
 
 
+@pytest.mark.parametrize("where", ["", "bob/"])
+def test_a_list_of_submissions_that_a_student_made_says_nothing(classroom, listed, download, where):
+    about = "submission_1:\n  :submitters:\n  - :sid: ada\n"
+    files = {
+        f"{where}submission_metadata.yml": about.encode(),
+        f"{where}submission_1/x.ipynb": notebook("bob's"),
+        "ada/x.ipynb": notebook("hers"),
+    }
+    collecting.collect(classroom, "week1", [download(files)], roster=listed)
+    assert submitted(classroom, "ada") == notebook("hers")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1", "a: &a [1]\nb: [*a, *a]", "!!python/object/apply:os.getcwd []", "s:\n  :submitters: 3"]
+)
+def test_a_list_of_submissions_that_is_none_gives_nothing(text):
+    assert handed_in.submitters(text.encode()) == {}
+
+
 def test_the_student_id_cell_is_the_fallback(classroom, listed, download):
     files = {
         "a.ipynb": notebook("a", student="ada"),

@@ -162,14 +162,18 @@ def _find_student(file: _File, names: handed_in.Names, roster: Roster | None, as
 # --- one file -------------------------------------------------------------------------------------
 
 
-def _gradescope(parcels: Sequence[_File]) -> dict[str, tuple[list[dict[str, str]], datetime | None]]:
-    """Folder's path → who handed in, from the list that Gradescope puts at the top of an export."""
-    lists = [file for file in parcels if file.parts[-1] == "submission_metadata.yml" and file.spooled]
+def _gradescope(files: Sequence[_File]) -> dict[str, tuple[list[dict[str, str]], datetime | None]]:
+    """Folder's path → who handed in, from the list that Gradescope puts beside all the folders of an export."""
+    lists = [file for file in files if file.parts[-1] == "submission_metadata.yml" and file.spooled]
     top = min(lists, key=lambda file: len(file.parts), default=None)
-    beside = {file.parts[1] for file in parcels if len(file.parts) > 2}
-    if top is None or top.spooled is None or not (len(top.parts) == 2 or (len(top.parts) == 3 and len(beside) == 1)):
-        return {}  # deeper down it would be a student's own
+    if top is None or top.spooled is None:
+        return {}
+    at = len(top.parts)
+    beside = {file.parts[at - 1] for file in files if len(file.parts) > at and not _JUNK.search("/".join(file.parts))}
+    whole = all(file.parts[: at - 1] == top.parts[:-1] for file in files if not _JUNK.search("/".join(file.parts)))
     found = handed_in.submitters(top.spooled.read_bytes())
+    if not whole or not beside <= set(found):
+        return {}  # one that a student put among their own files
     return {"/".join((*top.parts[:-1], folder)): about for folder, about in found.items()}
 
 
