@@ -89,7 +89,7 @@ def answers() -> dict[str, Any]:
     return {name: {"seconds": measured, "unnoticed": unnoticed} for name, measured, unnoticed in rows}
 
 
-PARTS = ("answers", "engine", "fitting")
+PARTS = ("answers", "engine", "fitting", "grading")
 OUT = Path(__file__).resolve().parent.parent / "bench.json"
 
 

@@ -108,7 +108,7 @@ def page(
             f"<h2>{_text(name)}</h2>",
             f'<p><span class="status">{words}</span> · {got} of {_points(mark.points)}</p>',
         ]
-        if mark.message:
+        if mark.message.strip(".") != words:
             parts.append(f'<div class="words">{show.prose(_printable(mark.message))}</div>')
         if comments.get(id_):
             parts.append(f'<p class="words"><strong>Your instructor:</strong> {_text(comments[id_])}</p>')
@@ -120,8 +120,11 @@ def page(
     total, points = sum(score or 0.0 for score in scores), sum(mark.points for mark in result.marks.values())
     waits = sum(score is None for score in scores)
     note = f" so far; {waits} answer{'s wait' if waits > 1 else ' waits'} for a person" if waits else ""
-    handed = f"Handed in {_text(result.submitted_at[:16])}" if result.submitted_at else "Handed in"
-    due = f" · due {_text(assignment.due[:16].replace('T', ' '))}" if assignment.due else ""
+    about = [_text(result.student)]
+    if result.submitted_at:
+        about.append(f"handed in {_text(result.submitted_at[:16])} UTC")
+    if assignment.due:
+        about.append(f"due {_text(assignment.due[:16].replace('T', ' '))}")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -134,7 +137,7 @@ def page(
 </head>
 <body>
 <h1>{_text(assignment.title)}</h1>
-<p class="quiet">{_text(result.student)} · {handed}{due}</p>
+<p class="quiet">{" · ".join(about)}</p>
 <table>
 <thead><tr><th>Exercise</th><th>Result</th><th class="number">Points</th></tr></thead>
 <tbody>

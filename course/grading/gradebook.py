@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,6 +76,9 @@ class Book:
             raise ValueError(
                 f"The gradebook needs nbgrader ({error}): pip install 'scaling-laws-course[instructor]'."
             ) from None
+        from sqlalchemy.exc import SAWarning
+
+        warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
         self._class = classroom
         with self._spoken():
             self._book = Gradebook(address(classroom, url))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Answer", "Grafted", "Released", "Unreadable", "graft", "read"]
+__all__ = ["Answer", "Grafted", "Released", "Unreadable", "content", "graft", "read"]
 
 MAX_FILE = 20_000_000
 MAX_CELL = 200_000
@@ -42,17 +42,18 @@ class Cell:
     grade_id: str = ""
 
 
-def _file(path: Path) -> bytes:
-    """The bytes of a regular file of at most MAX_FILE, whatever the path may be by now."""
+def content(path: Path) -> bytes:
+    """The bytes of a submitted file, whatever the path may be by now. Raises Unreadable unless it is a file of at most MAX_FILE."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         why = "is a link" if path.is_symlink() else f"cannot be opened ({error.strerror})"
         raise Unreadable(f"{path.name} {why}.") from None
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise Unreadable(f"{path.name} is no file.")
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise Unreadable(f"{path.name} is no file.")
         if found.st_size > MAX_FILE:
             raise Unreadable(f"{path.name} has {found.st_size / 1e6:.0f} MB; at most {MAX_FILE // 1_000_000} are read.")
         return file.read(MAX_FILE + 1)[:MAX_FILE]
@@ -77,7 +78,7 @@ def read(path: Path, odd: list[str]) -> list[Cell]:
 
     Raises Unreadable, with one sentence, for anything that is no notebook.
     """
-    data = _file(path)
+    data = content(path)
     try:
         found = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:

@@ -56,17 +56,11 @@ class Report:
 
 
 def _digest(path: Path) -> str:
-    """A hash of a submitted file, or of why it cannot be read: at most the bytes that grading reads."""
+    """A hash of a submitted file, or why it cannot be read."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        return f"unreadable {error.errno}"
-    with os.fdopen(handle, "rb") as file:
-        try:
-            size = os.fstat(file.fileno()).st_size
-            return f"{size} {hashlib.sha256(file.read(graft.MAX_FILE + 1)).hexdigest()}"
-        except OSError as error:
-            return f"unreadable {error.errno}"
+        return hashlib.sha256(graft.content(path)).hexdigest()
+    except graft.Unreadable as error:
+        return str(error)
 
 
 def released_file(classroom: Classroom, assignment: Assignment, student: str, file: str) -> Path:

@@ -370,6 +370,7 @@ class Session:
         self._slices: dict[str, Slice] = {}
         self._answers: dict[str, Any] = {}
         self._modules: dict[str, list[str]] = {}
+        self._known: set[str] = set()
 
     def read(self, cells: list[dict[str, Any]], exercises: dict[str, dict[str, Any]]) -> None:
         """Take the cells apart; replies a line for each cell as it is done, then what each exercise needs."""
@@ -419,6 +420,7 @@ class Session:
         for module in self._modules[exercise]:
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
+        self._known = set(sys.modules)
         self._channel.send(warm=True)
 
     def _namespace(self) -> dict[str, Any]:
@@ -535,7 +537,7 @@ class Session:
             printed=runs.printed,
             timed_out=runs.timed_out,
             stuck=runs.still_running,
-            loaded=sorted(name for name in sys.modules if name.startswith("course."))[:500],
+            loaded=sorted(name for name in {*sys.modules} - self._known if name.startswith("course."))[:500],
             tensorflow="tensorflow" in sys.modules,
         )
 
