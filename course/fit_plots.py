@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from course.laws import Fit
 
-__all__ = ["draw_curve", "draw_fit", "draw_isoflop", "draw_surface"]
+__all__ = ["draw_budgets", "draw_curve", "draw_fit", "draw_isoflop", "draw_surface"]
 
 Array = NDArray[Any]
 Columns = Mapping[str, Any]
@@ -220,9 +220,10 @@ def draw_surface(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
         )  # fmt: skip
     _frontier(left, fit, levels, n, shades, norm)
     stars = [_as_run(fit, point) for point in at]
-    for size, value in stars:
+    for i, (size, value) in enumerate(stars):
         left.plot([size], [value], "*", color=plots.COLOURS["orange"], markersize=13, markeredgecolor="white", zorder=6)
-        plots.label(left, size, value, f"{value:.4g}", colour="orange", ha="center", offset=(0, 8))
+        side: Any = {"va": "top", "offset": (0, -8)} if i % 2 else {"offset": (0, 8)}  # neighbours do not overlap
+        plots.label(left, size, value, f"{value:.4g}", colour="orange", ha="center", **side)
     left.margins(x=0.08, y=0.06)
     if any(size > n.max() for size, _ in stars):
         _beyond(left, float(n.max()))
@@ -312,6 +313,26 @@ def draw_isoflop(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
     _plain_ticks(left.yaxis)
     _sizes(left.xaxis)
     _best_size(right, fit, flops, [point["flops"] for point in at if "flops" in point])
+    return fig
+
+
+def draw_budgets(columns: Columns) -> Figure:
+    """Loss against size at each budget, where too few budgets show a best size for a law."""
+    flops, n, loss = (_column(columns, name) for name in ("budget", "n_params", "loss"))
+    fig, ax = plots.figure(width=7.8, height=4.7)
+    shades, norm = _colours(flops)
+    for budget in np.unique(flops):
+        mine, colour = flops == budget, _shade(shades, norm(budget))
+        sizes = np.unique(n[mine])
+        means = [loss[mine & (n == size)].mean() for size in sizes]
+        ax.plot(sizes, means, color=colour, linewidth=1.2, zorder=1)
+        ax.scatter(n[mine], loss[mine], s=20, color=colour, linewidth=0, alpha=0.8, zorder=3)
+        plots.label(ax, float(sizes[-1]), float(means[-1]), _tex(budget), colour=colour, va="center", offset=(7, 2))
+    ax.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="loss L (nats)")
+    ax.margins(x=0.14)
+    _plain_ticks(ax.yaxis)
+    _sizes(ax.xaxis)
+    ax.set_title("Too few budgets (FLOPs) show a best size for a law")
     return fig
 
 

@@ -27,10 +27,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from course import plots
+import numpy as np
+
+from course import laws, plots, sweeps
 from course.exercises import check, registry
 from course.machine import Measurement
-from course.widgets import cross_entropy_gradient, gradient_descent, linear_case_study, linear_classifier, setup
+from course.widgets import (
+    allocating_compute,
+    counting,
+    cross_entropy_gradient,
+    gradient_descent,
+    growing_models,
+    linear_case_study,
+    linear_classifier,
+    measuring_performance,
+    power_laws,
+    setup,
+    three_relations,
+    training_faster,
+)
 
 IMPORT = "import time; t = time.perf_counter(); import course; print(time.perf_counter() - t)"
 
@@ -46,11 +61,59 @@ def seconds(work: Callable[[], object], repeats: int = 5) -> float:
     return statistics.median(times)
 
 
+def _study() -> dict[str, Any]:
+    """What some figures draw besides their sliders: losses, times and right answers as the lessons measure them."""
+    rng = np.random.default_rng(0)
+    sizes = np.geomspace(358, 41_770, 8)
+    right = rng.random((8, 4, 8000)) > 5.2 * sizes[:, None, None] ** -0.39
+    recorded = sweeps.reference("characters")
+    return {
+        "samples": 1600 * 2 ** np.arange(6),
+        "sizes": sizes,
+        "right": right,
+        "losses": 10 * sizes[:, None] ** -0.35 * np.ones(4),
+        "surface": laws.fit_chinchilla(recorded["n_params"], recorded["tokens"], recorded["loss"]),
+        "live": recorded[["n_params", "tokens", "loss"]].rename(columns={"n_params": "N"}).head(8),
+        "widths": {name: sweeps.reference(f"widths-{name.lower()}") for name in ("standard", "muP")},
+    }
+
+
 def redraws() -> dict[str, Callable[[], object]]:
-    """Every figure with sliders, at the lesson's starting values."""
+    """Figures with sliders, at the lesson's starting values: all of chapters 1 to 4, and 5.1 and 5.2."""
     sizes = [8, 32, 128, 512, 2048]
     rates = [Measurement(r, r * 0.9, r * 1.1, "GFLOP/s", 9) for r in (0.05, 3.0, 100.0, 300.0, 400.0)]
+    study = _study()
+    n = study["sizes"]
+    machine = {"overhead": 30, "gflops": 100, "gigabytes": 20, "cache": 20}
     return {
+        "1.1 price": lambda: power_laws.draw_price(0.104, 2.0),
+        "1.1 hidden floor": lambda: power_laws.draw_hidden(0.5, 0.3, 1.0),
+        "1.1 three forms": lambda: power_laws.draw_three_forms(
+            study["samples"], 6 * study["samples"] ** -0.1, 4, 512_000, 1.54
+        ),
+        "1.1 look-alike": lambda: power_laws.draw_look_alike(2.0),
+        "2.1 model": lambda: counting.draw_model(256, 4, 8000, 256),
+        "2.2 time model": lambda: three_relations.draw_time_model(n, 1e-7 * n, 64, **machine),
+        "2.2 total": lambda: three_relations.draw_total(n, 20 * n[0], 1.0),
+        "2.2 loss by data": lambda: three_relations.draw_loss_by_data(study["surface"], study["live"], 128_000),
+        "3.1 scales": lambda: growing_models.draw_scales(1.0, 16),
+        "3.1 recorded": lambda: growing_models.draw_recorded(study["widths"], 5, 0),
+        "3.2 ring": lambda: training_faster.draw_ring(4),
+        "3.2 pipeline": lambda: training_faster.draw_pipeline(4, 8, 0),
+        "3.2 pipeline, most": lambda: training_faster.draw_pipeline(8, 32, 1),
+        "3.2 zero": lambda: training_faster.draw_zero(7.5, 64),
+        "3.2 timelines": lambda: training_faster.draw_timelines(4, 0.3, 0.1),
+        "3.2 steps": lambda: training_faster.draw_steps(8, 1.0, 25, 256),
+        "3.2 noise": lambda: training_faster.draw_noise(6),
+        "3.2 rates": lambda: training_faster.draw_rates(50, 0.3),
+        "3.3 product": lambda: allocating_compute.draw_product(312.0, 2039.0, 1024, 2),
+        "3.3 plan": lambda: allocating_compute.draw_plan(1e20, 40.0, 1),
+        "3.3 timeline": lambda: allocating_compute.draw_timeline(3, 0),
+        "3.4 coverage": lambda: measuring_performance.draw_coverage(50),
+        "3.4 coverage, most": lambda: measuring_performance.draw_coverage(400),
+        "3.4 emergence": lambda: measuring_performance.draw_emergence(10, n, study["right"], study["losses"]),
+        "3.4 design": lambda: measuring_performance.draw_design(8, 2.0, 2.0, 3, 0.2),
+        "3.4 design, most": lambda: measuring_performance.draw_design(16, 5.0, 2.0, 20, 0.2),
         "5.1 overhead": lambda: setup.draw_overhead(15.0, 400.0, sizes, rates),
         "4.1 coin": lambda: cross_entropy_gradient.draw_coin(0.75),
         "4.1 loss and tangent": lambda: cross_entropy_gradient.draw_loss_and_tangent(1.5, 0.0),

@@ -288,6 +288,21 @@ def test_columns_by_other_names(csv, found):
     assert found(csv(frame), "--columns", "n_params=N", "--columns", "loss=val_loss")["params"] == got["params"]
 
 
+def test_runs_beside_the_coordinates_of_a_figure_are_mentioned(csv, found):
+    """As in Epoch's file: x and y are pixels, the runs stand in other columns."""
+    runs = grid().assign(flops=lambda frame: 6 * frame["n_params"] * frame["tokens"])
+    named = {"n_params": "Model Size", "flops": "Training FLOP"}
+    pixels = runs.assign(x=np.linspace(90, 370, 36), y=np.linspace(340, 100, 36)).drop(columns="tokens")
+    name = csv(pixels.rename(columns=named))
+    advice = next(said for said in found(name)["warnings"] if "also holds runs" in said)
+    columns = advice.split('"')[1]
+    assert columns == "n_params=Model Size,flops=Training FLOP,loss=loss"
+    got = found(name, "--law", "chinchilla", "--columns", columns)
+    assert got["params"]["alpha"] == pytest.approx(TRUTH["alpha"], rel=1e-4)
+    curve = csv(pixels[["x", "y"]], "curve.csv")
+    assert not any("also holds" in said for said in found(curve)["warnings"])
+
+
 # --- what cannot be fitted ------------------------------------------------------------------------
 
 GOOD = grid().to_csv(index=False)
@@ -309,6 +324,9 @@ BAD = {
     "empty cell": (changed(4, 1, ""), "Row 4 (line 5): tokens is empty"),
     "negative loss": (changed(5, 2, "-0.5"), "Row 5 (line 6): loss holds '-0.5', and must be above 0"),
     "zero size": (changed(2, 0, "0"), "Row 2 (line 3): n_params holds '0', and must be above 0"),
+    "slip of the exponent": (changed(2, 0, "1e300"), "Row 2 (line 3): n_params holds '1e300', as no run has it"),
+    "beyond numbers": (changed(2, 0, "1e400"), "look for a slip in the exponent"),
+    "one loss": (grid().assign(loss=2.5).to_csv(index=False), "All runs have the same loss, 2.5"),
     "word": (changed(7, 0, "large"), "Row 7 (line 8): n_params holds 'large', which is not a number"),
     "several words": (GOOD.replace("\n1", "\nabout 1"), "more like it"),
     "abbreviation": (changed(1, 0, "70M"), "write the whole number, 70000000"),
@@ -378,7 +396,9 @@ def test_a_bad_file_gets_one_sentence(case, csv, capsys):
         (["--level", "0"], "between 0 and 1"),
         (["--bootstrap", "-1"], "0 for none"),
         (["--bootstrap", "3"], "give 1000, or 0"),
-        (["--bootstrap-by", "seed"], "needs a column seed"),
+        (["--bootstrap", "1000000000"], "at most 20,000"),
+        (["--seed", "-1"], "seed must be a whole number"),
+        (["--bootstrap-by", "seed"], "--bootstrap-by seed needs a column seed"),
         (["--delta", "0"], "must be positive"),
         (["--starts", "0"], "starts must be a whole number"),
         (["--law", "isoflop", "--delta", "1"], "no option 'delta'"),

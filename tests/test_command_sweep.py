@@ -232,10 +232,11 @@ def test_runs_that_diverge_are_counted_and_the_command_ends_well(capsys, tmp_pat
     assert table["diverged"].all() and table["loss"].isna().all()
 
 
-def test_one_budget_or_one_size_makes_no_law_but_a_sweep(capsys):
+def test_one_budget_or_one_size_makes_no_law_but_a_sweep_and_its_figure(capsys, tmp_path):
     for change in (("--budgets", "1e7"), ("--sizes", "8")):
         status, out, _ = run(capsys, *ORDINARY, *change, "--out", f"few{change[0]}")
-        assert status == 0 and "runs in" in out
+        assert status == 0 and "runs in" in out and "budget" in out and "N_opt" not in out
+        assert (tmp_path / f"few{change[0]}" / "isoflop.png").stat().st_size > 5000
 
 
 def test_foreign_files_are_named(capsys, tmp_path):

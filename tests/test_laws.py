@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -437,6 +438,38 @@ def test_residuals_that_keep_their_sign_are_said():
     assert straight.warnings == ()
 
 
+def test_a_shape_that_shows_only_along_compute_is_said():
+    """Along n_params and along tokens each size has residuals of both signs; along their product they bend."""
+    n, d = (axis.ravel() for axis in np.meshgrid(np.logspace(3.3, 5.5, 9), np.logspace(5, 8, 12)))
+    c = np.log(n * d)
+    bend = 0.03 * ((c - c.mean()) / np.ptp(c)) ** 2 * 4
+    said = laws.fit_chinchilla(n, d, surface(n, d, 0.002) * np.exp(bend), starts=12).warnings
+    assert any("keep their sign along compute" in sentence for sentence in said)
+    assert not any("misses" in one for one in laws.fit_chinchilla(n, d, surface(n, d, 0.002), starts=12).warnings)
+
+
+def test_a_law_that_misses_the_means_of_repeated_runs_is_said():
+    n, d = (np.repeat(axis, 3) for axis in grid())
+    right = surface(n, d, 0.004)
+    assert not any("Repeated" in said for said in laws.fit_chinchilla(n, d, right, starts=12).warnings)
+    shape = np.exp(0.01 * np.repeat(np.random.default_rng(5).standard_normal(len(n) // 3), 3))
+    said = next(said for said in laws.fit_chinchilla(n, d, right * shape, starts=12).warnings if "Repeated" in said)
+    among, missed = (float(share) for share in re.findall(r"([\d.]+)%", said))
+    assert among == pytest.approx(0.4, abs=0.1) and 0.6 < missed < 1.2
+    one = surface(*grid(), 0.004)
+    copies = laws.fit_chinchilla(n, d, np.repeat(one * shape[::3], 3), starts=12)
+    assert not any("Repeated" in said for said in copies.warnings), "copies of a row are no repeats"
+
+
+def test_a_law_through_every_point_has_no_intervals():
+    for law, points in (("power", 2), ("power-floor", 3), ("auto", 2)):
+        x = np.logspace(2, 4, points)
+        found = laws.fit(law, {"x": x, "y": 0.1 + x**-0.4}, bootstrap=50)
+        assert found.interval == found.standard_error == found.samples == {}
+        assert any("as many parameters as there are points" in said for said in found.warnings)
+    assert laws.fit("power", {"x": [1, 10, 100], "y": [3, 2, 1]}, bootstrap=50).interval
+
+
 def test_few_starts_at_the_optimum_are_said():
     rng = np.random.default_rng(3)
     x = np.logspace(2, 6, 12)
@@ -491,6 +524,8 @@ GOOD = {
         ({"loss": []}, "loss is empty"),
         ({"loss": np.ones((2, 3))}, "one column"),
         ({"tokens": [np.inf, 1e6, 1e7, 1e8, 1e8, 1e6]}, "tokens must hold finite numbers; row 1"),
+        ({"tokens": [1e5, 1e-300, 1e7, 1e8, 1e8, 1e6]}, "tokens of no run is 1e-300, as in row 2"),
+        ({"loss": [2.0] * 6}, "All runs have the same loss, 2"),
     ],
 )
 def test_bad_columns_get_one_sentence(changed, sentence):
@@ -506,7 +541,7 @@ def test_bad_columns_get_one_sentence(changed, sentence):
         ("chinchilla", {"n_params": [1, 2]}, {}, "no column tokens and loss"),
         ("chinchilla", {k: v[:4] for k, v in GOOD.items()}, {}, "5 parameters; 4 points"),
         ("kaplan", {k: v[:3] for k, v in GOOD.items()}, {}, "4 parameters; 3 points"),
-        ("power", {"x": [1], "y": [1]}, {}, "2 parameters; 1 points"),
+        ("power", {"x": [1], "y": [1]}, {}, "2 parameters; 1 point cannot"),
         ("power", {"x": [5, 5, 5], "y": [1, 2, 3]}, {}, "same x"),
         ("power-floor", {"x": [5, 6, 5], "y": [1, 2, 3]}, {}, "3 different values of x; got 2"),
         ("broken", {"x": [1, 2, 3, 4], "y": [4, 3, 2, 1]}, {}, "6 parameters; 4 points"),
@@ -515,6 +550,9 @@ def test_bad_columns_get_one_sentence(changed, sentence):
         ("chinchilla", GOOD, {"delta": 0}, "delta"),
         ("chinchilla", GOOD, {"starts": 0}, "starts must be a whole number"),
         ("chinchilla", GOOD, {"bootstrap": -5}, "number of resamples"),
+        ("chinchilla", GOOD, {"bootstrap": 10**9}, "at most 20,000 resamples"),
+        ("chinchilla", GOOD, {"seed": -1}, "seed must be a whole number of at least 0"),
+        ("auto", {"x": [1, 2, 4], "y": [2, 2, 2]}, {}, "same y"),
         ("chinchilla", GOOD, {"bootstrap": 5, "resample": "rows"}, "resample is"),
         ("chinchilla", GOOD, {"bootstrap": np.ones((3, 2))}, r"shape \(resamples, 6\)"),
         ("chinchilla", GOOD, {"colour": "red"}, "no option 'colour'"),

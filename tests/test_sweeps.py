@@ -286,6 +286,14 @@ def test_a_record_says_with_what_it_was_made_and_names_no_place(tmp_path, traine
     assert str(tmp_path) not in text and os.uname().nodename not in text if hasattr(os, "uname") else True
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are those of POSIX")
+def test_whoever_may_read_the_folder_may_read_its_records(tmp_path, trained):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs").chmod(0o755)
+    sweeps.run(plan(), tmp_path, progress=False)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "runs").iterdir()} == {0o644}
+
+
 def test_equal_steps_give_every_size_as_many_and_a_budget_of_what_they_cost():
     table = plan(budgets=(), steps=(50, 200)).table()
     assert len(table) == 6 and set(table["steps"]) == {50, 200}

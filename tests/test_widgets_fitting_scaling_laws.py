@@ -74,8 +74,10 @@ def test_sweep_and_bet(runs):
     stars = [line for line in fig.axes[0].lines if line.get_marker() == "*"]
     assert len(stars) == sum(not one.edge for one in isoflop.optima) >= 3
     compute = np.geomspace(1e10, 5e12, 7)
-    fig = figures.draw_bet(runs, compute, 2 - 0 * compute, 1.9 + 0 * compute, 2.1 + 0 * compute, (5e12, 1.5))
-    assert any(text.get_text() == "the run" for text in fig.axes[0].texts)
+    for loss, where in ((2.05, "inside"), (1.5, "outside")):
+        fig = figures.draw_bet(runs, compute, 2 - 0 * compute, 1.9 + 0 * compute, 2.1 + 0 * compute, (5e12, loss))
+        assert any(text.get_text() == "the run" for text in fig.axes[0].texts)
+        assert where in titles(fig)
 
 
 def test_residuals_say_their_medians():

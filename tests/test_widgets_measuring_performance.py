@@ -131,3 +131,10 @@ def test_what_a_loss_takes_is_read_off_the_sweep():
 def test_a_loss_that_no_size_brackets_is_refused():
     with pytest.raises(ValueError, match="No size"):
         figures.to_reach(sweep(), 0.5)
+
+
+def test_robustness_says_what_noise_takes_at_both_ends():
+    clean = np.array([[0.5, 0.52], [0.3, 0.3], [0.1, 0.1]])
+    fig = figures.draw_robustness([100, 1000, 10_000], clean, clean + np.array([[0.05], [0.1], [0.2]]))
+    assert "Noise takes 5 points from the smallest model, 20 from the largest" in titles(fig)
+    assert {text.get_text() for text in fig.axes[0].texts} == {"with noise", "as they are"}

@@ -1,8 +1,6 @@
-"""Figures of lesson 2.2: they draw over their sliders' range, quickly, and say the right numbers."""
+"""Figures of lesson 2.2: they draw over their sliders' range and say the right numbers."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import pandas as pd
@@ -21,8 +19,8 @@ def title(fig):
     return fig.axes[0].get_title(loc="left") or fig.axes[0].get_title()
 
 
-def draw_time(fig):
-    """Seconds of a redraw, as a notebook makes it."""
+def render(fig):
+    """Draw it as a notebook does."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(fig).draw()
@@ -42,7 +40,7 @@ def sweep():
 def test_a_relation_says_its_exponent_and_its_range():
     fig = figures.draw_relation(N, N**0.8, 2, 6, symbol="t", ylabel="ms")
     assert title(fig) == "t ~ N^0.80 from 4.21k to 342k parameters"
-    draw_time(fig)
+    render(fig)
 
 
 @pytest.mark.parametrize("off", [1.001, 1.04, 1.3, 4.0, 60.0, 1e4])
@@ -53,18 +51,16 @@ def test_the_residuals_have_an_axis_for_every_size_of_miss(off):
     low, high = fig.axes[1].get_ylim()
     assert low < 1 < high
     assert high > off
-    draw_time(fig)
+    render(fig)
 
 
 @pytest.mark.parametrize("ends", [(1, 1, 1, 0.1), (10_000, 100_000, 3000, 200), (30, 100, 20, 20)])
 def test_the_time_model_draws_over_its_sliders(ends):
     overhead, gflops, gigabytes, cache = ends
-    started = time.process_time()
     fig = figures.draw_time_model(
         N, MODEL.seconds(N, 64), 64, overhead=overhead, gflops=gflops, gigabytes=gigabytes, cache=cache
     )
-    draw_time(fig)
-    assert time.process_time() - started < 1
+    render(fig)
 
 
 def test_the_right_machine_is_off_by_nothing():
@@ -76,14 +72,14 @@ def test_the_right_machine_is_off_by_nothing():
 def test_the_total_says_what_ten_times_the_size_costs(power, times):
     fig = figures.draw_total(N, 20_000, power)
     assert title(fig).endswith(f"{times} times the compute")
-    draw_time(fig)
+    render(fig)
 
 
 def test_the_loss_has_its_floor_in_the_title():
     more, fewer = (fit_power_floor(N, values) for values in (LOSS, LOSS + 0.2))
     fig = figures.draw_loss({32_000: (N, LOSS + 0.2, fewer), 128_000: (N, LOSS, more)}, relations.line(N, LOSS))
     assert title(fig).startswith("L = 1.70 + A N^-0.35")
-    draw_time(fig)
+    render(fig)
 
 
 def test_the_loss_by_data_draws_over_its_slider_and_its_floor_falls(sweep):
@@ -91,10 +87,8 @@ def test_the_loss_by_data_draws_over_its_slider_and_its_floor_falls(sweep):
     live = pd.DataFrame({"N": N, "tokens": 128_000, "loss": LOSS})
     floors = []
     for tokens in (1e4, 128_000, 1e9):
-        started = time.process_time()
         fig = figures.draw_loss_by_data(surface, live, tokens)
-        draw_time(fig)
-        assert time.process_time() - started < 1
+        render(fig)
         floors.append(float(next(t.get_text() for t in fig.axes[0].texts if "floor" in t.get_text()).split()[-1]))
     assert floors[0] > floors[1] > floors[2]
 
@@ -102,31 +96,31 @@ def test_the_loss_by_data_draws_over_its_slider_and_its_floor_falls(sweep):
 def test_texts_gap_and_double_descent_say_their_numbers():
     fig = figures.draw_texts(N, {"held out": LOSS, "English": LOSS * 1.2})
     assert f"{LOSS[0] - LOSS[-1]:.2f} to {1.2 * (LOSS[0] - LOSS[-1]):.2f} nats" in title(fig)
-    draw_time(fig)
+    render(fig)
     fig = figures.draw_gap([984, 4214, 30386], [2.5, 2.0, 1.3], [2.7, 2.6, 2.8], 50_000)
     assert title(fig) == "50,000 characters for all: the gap grows to 1.5 nats, best is 4.21k"
-    draw_time(fig)
+    render(fig)
     sizes = (5, 20, 40, 80)
     train, test = relations.random_feature_errors(sizes, samples=40, seeds=3, test=100)
-    draw_time(figures.draw_double_descent(sizes, train, test, 40, 0.09))
+    render(figures.draw_double_descent(sizes, train, test, 40, 0.09))
 
 
 def test_the_forecast_of_an_exact_law_is_right():
     fig = figures.draw_forecast(N, {"held out": LOSS}, {"held out": fit_power_floor(N[:5], LOSS[:5])}, 5)
     assert title(fig) == "Forecast from the small sizes: off by 0.0 % at most"
-    draw_time(fig)
+    render(fig)
 
 
 def test_best_sizes_and_resources_say_their_ratios(sweep):
     law = fit_isoflop(sweep["budget"], sweep["n_params"], sweep["loss"], budget=sweep["budget"])
     fig = figures.draw_best_sizes(law, (2e5, 1.5e5, 2.5e5), (1e5, 0.8e5, 1.2e5))
     assert "0.50 times" in title(fig)
-    draw_time(fig)
+    render(fig)
     seconds, far = MODEL.seconds(N, 64), np.array([5e6, 2e7])
     law, took = relations.line(N[3:], seconds[3:]), 2 * MODEL.seconds(far, 64)
     fig = figures.draw_resources(law, MODEL, 64, N, seconds, far, took)
     assert "2.0 times the sum's" in title(fig)
-    draw_time(fig)
+    render(fig)
 
 
 def test_the_chart_has_an_exponent_with_its_interval_on_every_arrow():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -154,11 +153,5 @@ def test_rates_draw_over_the_sliders(warmup, cooldown):
         figures.draw_rates,
     ],
 )
-def test_a_redraw_is_quick(draw):
-    """Processor time of the best of three: under 0.3 s on a free core, with room for a slower one."""
-    spent = []
-    for _ in range(3):
-        started = time.process_time()
-        draw().canvas.draw()
-        spent.append(time.process_time() - started)
-    assert min(spent) < 0.6
+def test_a_figure_with_sliders_renders(draw):
+    draw().canvas.draw()

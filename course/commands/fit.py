@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +72,16 @@ def run(args: argparse.Namespace) -> int:
     pairs = [_pair(part) for text in args.columns for part in text.split(",")]
     table = tables.read(args.runs).renamed(pairs).where(args.where)
     law = args.law or table.law(ours for ours, _ in pairs)
+    if not (args.law or pairs) and law == "auto":
+        table = replace(table, notes=(*table.notes, *table.other_reading()))
     runs = table.runs(law, drop_largest=args.drop_largest)
     _check(law, points)
-    fit = laws.fit(
-        law, runs.columns, bootstrap=args.bootstrap, seed=args.seed, level=_level(args.level), **_options(args)
-    )
+    try:
+        fit = laws.fit(
+            law, runs.columns, bootstrap=args.bootstrap, seed=args.seed, level=_level(args.level), **_options(args)
+        )
+    except ValueError as error:
+        raise ValueError(_as_options(str(error))) from None
     predictions = [_predicted(fit, runs, point) for point in points]
     found = {
         "law": fit.law,
@@ -276,10 +282,15 @@ def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[
         )
     if 0 < args.bootstrap < 200:
         said.append(f"Intervals from {args.bootstrap} resamples are rough: give --bootstrap 1000.")
+    return list(dict.fromkeys(map(_as_options, said)))
+
+
+def _as_options(sentence: str) -> str:
+    """A sentence of the package that names its arguments, in the words of the command line."""
     turned = (('bootstrap_by="seed"', "--bootstrap-by seed"), ("raise starts", "raise --starts"))
     for theirs, ours in turned:
-        said = [sentence.replace(theirs, ours) for sentence in said]
-    return list(dict.fromkeys(said))
+        sentence = sentence.replace(theirs, ours)
+    return sentence
 
 
 def _draw(fit: Fit, runs: Runs, path: Path, points: list[dict[str, float]], names: dict[str, str]) -> None:

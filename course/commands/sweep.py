@@ -230,7 +230,7 @@ def run(args: argparse.Namespace) -> int:
             why = str(error)
     try:
         frame.to_csv(out / "runs.csv", index=False)
-        figure = None if args.no_figure or law is None else _figure(frame, law, out)
+        figure = None if args.no_figure or not plan.budgets else _figure(frame, law, out)
     except OSError as error:
         raise ValueError(
             f"All runs are kept in {out}, but their table or figure could not be written ({error.strerror or error}): "
@@ -274,12 +274,16 @@ def _finished(out: Path) -> int:
         return 0
 
 
-def _figure(frame: pd.DataFrame, law: Fit, out: Path) -> str:
-    """Draw the IsoFLOP curves and their optima into the folder; returns the file."""
+def _figure(frame: pd.DataFrame, law: Fit | None, out: Path) -> str | None:
+    """Draw the IsoFLOP curves, with their optima where there is a law, into the folder; returns the file."""
     from course import fit_plots, plots
 
     plots.style()
     path = out / "isoflop.png"
     good = frame[~frame["diverged"]].reset_index(drop=True)
-    fit_plots.draw_isoflop(law, {name: good[name] for name in good.columns}).savefig(path, dpi=150)
+    if good.empty:
+        return None
+    columns = {name: good[name] for name in good.columns}
+    figure = fit_plots.draw_isoflop(law, columns) if law else fit_plots.draw_budgets(columns)
+    figure.savefig(path, dpi=150)
     return str(path)

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from course.laws.columns import LEAST, MOST
+
 __all__ = ["CURVES", "SURFACES", "Runs", "Table", "read"]
 
 CURVES = ("power", "power-floor", "broken", "auto")
@@ -135,6 +137,21 @@ class Table:
                 )
         raise ValueError(self._missing([each for each in ("n_params", "tokens", "loss") if each not in has], ""))
 
+    def other_reading(self) -> list[str]:
+        """A note for a table with columns x and y that also holds runs under other names, as read off a figure."""
+        theirs = {}
+        for ours in ("n_params", "tokens", "flops", "loss"):
+            named = ours if ours in self.header else next((each for each in self.header if _same(each, ours)), None)
+            if named:
+                theirs[ours] = named
+        if not {"n_params", "loss"} <= set(theirs) or not {"tokens", "flops"} & set(theirs):
+            return []
+        pairs = ",".join(f"{ours}={named}" for ours, named in theirs.items())
+        return [
+            f"Fitted is y against x, by their names; the table also holds runs: for these give --law chinchilla "
+            f'--columns "{pairs}".'
+        ]
+
     def runs(self, law: str, *, drop_largest: int = 0) -> Runs:
         """The columns that `law` is fitted to, as positive numbers, with what can be derived from the others.
 
@@ -165,7 +182,7 @@ class Table:
         """A column as positive numbers (n,). Raises ValueError naming the first row that holds none."""
         cells = self.column(name)
         values = np.array([_as_number(cell) for cell in cells])
-        wrong = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+        wrong = np.flatnonzero(~((values >= LEAST) & (values <= MOST)))
         if len(wrong):
             at = int(wrong[0])
             like = f"; {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
@@ -317,10 +334,10 @@ def _trouble(cell: str, name: str) -> str:
     if cell.lower().lstrip("+-") in {"nan", "na", "n/a", "none", "null", "inf", "infinity", "-"}:
         return f"is {cell}, and a law needs a finite number: {leave}"
     if _NUMBER.fullmatch(cell):
-        if not math.isfinite(float(cell)):
-            return f"holds {shown}, which is too large a number"
-        what = "a loss in nats is positive" if name == "loss" else "a size is positive"
-        return f"holds {shown}, and must be above 0, because a law works on its logarithm ({what})"
+        if float(cell) > 0:
+            return f"holds {shown}, as no run has it: look for a slip in the exponent"
+        what = {"loss": " (a loss in nats is positive)", "x": "", "y": ""}.get(name, " (a size is positive)")
+        return f"holds {shown}, and must be above 0, because a law works on its logarithm{what}"
     if _GROUPED.fullmatch(cell) or re.fullmatch(r"[+-]?\d+,\d+", cell):
         return f"holds {shown}: write numbers without thousands separators and with a decimal point, such as 1234.5"
     if short := _SHORT.fullmatch(cell):

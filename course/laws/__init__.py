@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from course.inputs import whole
 from course.laws.auto import fit_auto
 from course.laws.columns import listed, table_columns
 from course.laws.curves import fit_broken, fit_power, fit_power_floor
@@ -89,6 +90,7 @@ def fit(law: str, table: Any, *, bootstrap: Any = 0, seed: int = 0, level: float
     """
     if law not in _FITTERS:
         raise ValueError(f"There is no law {law!r}; the laws are {listed(LAWS)}.")
+    whole("seed", seed, least=0)
     columns, notes = table_columns(table)
     function, wanted = _FITTERS[law]
     if law == "isoflop" and "flops" not in columns and "budget" in columns:

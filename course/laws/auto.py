@@ -36,7 +36,7 @@ def fit_auto(x: ArrayLike, y: ArrayLike, *, seeds: Any = None, **options: Any) -
     """
     columns = match(x=x, y=y)
     X, Y = columns["x"], columns["y"]
-    needs("auto", len(X), 2, x=X)
+    needs("auto", len(X), 2, x=X, y=Y)
     group = labels(seeds, len(X))
     options.setdefault("delta", CURVE_DELTA)
     notes = options.pop("notes", ())

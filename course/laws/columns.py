@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["labels", "listed", "match", "needs", "positives", "table_columns"]
+__all__ = ["LEAST", "MOST", "labels", "listed", "match", "needs", "positives", "table_columns"]
 
 Array = NDArray[Any]
+LEAST, MOST = 1e-60, 1e60
+"""No size and no loss lies outside; what does is a slip, and its powers would overflow."""
 
 
 def listed(names: Sequence[str]) -> str:
@@ -45,6 +47,10 @@ def positives(name: str, values: ArrayLike) -> Array:
         raise ValueError(
             f"{name} must be positive, because its logarithm is taken; row {row} holds {numbers[row - 1]:g}."
         )
+    wrong = (numbers < LEAST) | (numbers > MOST)
+    if wrong.any():
+        row = int(np.argmax(wrong)) + 1
+        raise ValueError(f"{name} of no run is {numbers[row - 1]:g}, as in row {row}: look for a slip in the exponent.")
     return numbers
 
 
@@ -67,12 +73,13 @@ def match(**columns: ArrayLike) -> dict[str, Array]:
 
 
 def needs(law: str, points: int, parameters: int, **columns: Array) -> None:
-    """Raise ValueError when there are fewer points than parameters, or a column holds one size only."""
+    """Raise ValueError when there are fewer points than parameters, or a column holds one size (one loss) only."""
     if points < parameters:
-        raise ValueError(f"The law {law} has {parameters} parameters; {points} points cannot fix them: add runs.")
+        many = f"{points} point{'s' * (points > 1)}"
+        raise ValueError(f"The law {law} has {parameters} parameters; {many} cannot fix them: add runs.")
     for name, values in columns.items():
         if np.ptp(np.log(values)) < 1e-9:
-            raise ValueError(f"All runs have the same {name}, {values[0]:g}; a law needs runs at several of them.")
+            raise ValueError(f"All runs have the same {name}, {values[0]:g}; a law needs runs that differ in it.")
 
 
 def labels(values: Any, length: int) -> Array | None:

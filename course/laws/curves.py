@@ -46,7 +46,7 @@ def fit_broken(x: ArrayLike, y: ArrayLike, *, seeds: Any = None, **options: Any)
 
 def _fit(law: str, parameters: int, build: Any, x: ArrayLike, y: ArrayLike, seeds: Any, options: dict[str, Any]) -> Fit:
     columns = match(x=x, y=y)
-    needs(law, len(columns["x"]), parameters, x=columns["x"])
+    needs(law, len(columns["x"]), parameters, **columns)
     different = len(np.unique(columns["x"]))
     if different < min(parameters, 3):
         raise ValueError(f"The law {law} needs at least {min(parameters, 3)} different values of x; got {different}.")

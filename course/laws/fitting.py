@@ -23,6 +23,8 @@ __all__ = ["Problem", "nonnegative", "settings", "solve"]
 Array = NDArray[Any]
 TINY = 18.0
 """A term smaller than e^-18 of the loss is reported as 0."""
+MOST_RESAMPLES = 20_000
+"""More would change no interval, and fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ def settings(bootstrap: Any, level: float, delta: float, starts: int) -> None:
         isinstance(bootstrap, bool) or not isinstance(bootstrap, int | np.integer) or bootstrap < 0
     ):
         raise ValueError(f"bootstrap is a number of resamples, 0 for none; got {bootstrap!r}.")
+    if np.ndim(bootstrap) == 0 and bootstrap > MOST_RESAMPLES:
+        raise ValueError(
+            f"bootstrap takes at most {MOST_RESAMPLES:,} resamples, and 1,000 are plenty; got {bootstrap:,}."
+        )
 
 
 def solve(
@@ -119,7 +125,8 @@ def solve(
     intervals: dict[str, tuple[float, float]] = {}
     errors: dict[str, float] = {}
     samples: dict[str, Array] = {}
-    if np.ndim(bootstrap) or bootstrap:
+    exact = len(problem.y) <= len(theta)  # nothing is left over to resample
+    if np.ndim(bootstrap) or (bootstrap and not exact):
         draws, widen = _resample(
             problem, theta, bootstrap, rng, delta, level, seeds, bootstrap_by, resample, value[0], residuals
         )
@@ -131,6 +138,7 @@ def solve(
             intervals[name] = (float(low), float(high))
     warnings = (
         *notes,
+        *([_exact(problem.law, len(problem.y))] if exact else []),
         *_short(problem.spans),
         *_unidentified(problem, theta, params, intervals, residuals, slopes[0], level),
         *([_few(share, starts)] if share < 0.2 else []),
@@ -271,6 +279,13 @@ def _unidentified(
     return said
 
 
+def _exact(law: str, points: int) -> str:
+    return (
+        f"The law {law} has as many parameters as there are points, {points}: it goes through all of them whatever they "
+        "are, so there are no intervals; add runs."
+    )
+
+
 def _few(share: float, starts: int) -> str:
     return (
         f"Only {share:.0%} of {starts} starts reached the best optimum found; raise starts to make sure that there is "
@@ -279,11 +294,19 @@ def _few(share: float, starts: int) -> str:
 
 
 def _structure(problem: Problem, residuals: Array) -> list[str]:
-    """A runs test on the signs of the residuals along each column: too few changes of sign are a curve left over."""
-    said = []
+    """Sentences on a shape that the law leaves over.
+
+    A runs test on the signs of the residuals along each column, and for a surface along compute and tokens per
+    parameter: too few changes of sign are a curve left over. Where runs are repeated, a test of lack of fit.
+    """
     if np.abs(residuals).max() < 1e-6:
         return []
-    for name, values in problem.spans.items():
+    along = dict(problem.spans)
+    if {"n_params", "tokens"} <= set(along):
+        along["compute"] = along["n_params"] * along["tokens"]
+        along["tokens per parameter"] = along["tokens"] / along["n_params"]
+    said = []
+    for name, values in along.items():
         sizes, where = np.unique(values, return_inverse=True)
         means = np.bincount(where, residuals) / np.bincount(where)
         signs = means > np.median(means)
@@ -293,12 +316,31 @@ def _structure(problem: Problem, residuals: Array) -> list[str]:
         runs = 1 + int((signs[1:] != signs[:-1]).sum())
         expected = 1 + 2 * up * down / (up + down)
         spread = np.sqrt((expected - 1) * (expected - 2) / (up + down - 1))
-        if (runs - expected) / spread < -2.33:
+        if (runs - expected) / spread < -2.6:  # one in 200 by chance
             said.append(
                 f"The residuals keep their sign along {name} ({runs} runs, {expected:.0f} expected): the law's form "
                 "misses something, so the intervals are too narrow."
             )
-    return said
+    return said + _repeats(problem, residuals)
+
+
+def _repeats(problem: Problem, residuals: Array) -> list[str]:
+    """The F test of lack of fit: do the means of repeated runs lie farther from the law than the runs from their mean?"""
+    places = np.stack(list(problem.spans.values()), axis=1)
+    where = np.unique(places, axis=0, return_inverse=True)[1].ravel()
+    many = np.bincount(where)
+    means = np.bincount(where, residuals) / many
+    free, own = len(many) - len(problem.low), len(residuals) - len(many)
+    if free < 2 or own < 5:
+        return []
+    missed = float(many @ means**2)
+    scatter = float(np.sqrt(np.sum((residuals - means[where]) ** 2) / own))
+    if scatter < 1e-6 or stats.f.sf(missed / free / scatter**2, free, own) > 1e-3:
+        return []  # copies of rows are no repeats
+    return [
+        f"Repeated runs differ by {scatter:.2%} among themselves, but the law misses their means by "
+        f"{np.sqrt(missed / len(residuals)):.2%}: its form misses something that more seeds will not show."
+    ]
 
 
 def _seeds(seeds: Array | None, by: str, resampled: bool) -> list[str]:

@@ -24,12 +24,12 @@ def fit_chinchilla(
 
     Also gives a = beta / (alpha + beta) and b = 1 - a, the exponents of the best N and D in the compute. For given
     (alpha, beta) the law is linear in E, A and B, all non-negative, which gives each random start its best E, A and B.
-    Raises ValueError for values that are not positive and finite, fewer than 5 points, or one size only.
+    Raises ValueError for values that are not positive and finite, fewer than 5 points, one size or one loss only.
     Source: Hoffmann et al. 2022, approach 3; Besiroglu et al. 2024. Lesson 5.4.
     """
     columns = match(n_params=n_params, tokens=tokens, loss=loss)
     N, D, L = columns.values()
-    needs("chinchilla", len(L), 5, n_params=N, tokens=D)
+    needs("chinchilla", len(L), 5, n_params=N, tokens=D, loss=L)
     return solve(chinchilla_problem(N, D, L), seeds=labels(seeds, len(L)), **options)
 
 
@@ -82,7 +82,7 @@ def fit_kaplan(n_params: ArrayLike, tokens: ArrayLike, loss: ArrayLike, *, seeds
     """
     columns = match(n_params=n_params, tokens=tokens, loss=loss)
     N, D, L = columns.values()
-    needs("kaplan", len(L), 4, n_params=N, tokens=D)
+    needs("kaplan", len(L), 4, n_params=N, tokens=D, loss=L)
     return solve(kaplan_problem(N, D, L), seeds=labels(seeds, len(L)), **options)
 
 

@@ -55,6 +55,7 @@ def write(folder: Path, record: dict[str, Any]) -> None:
             json.dump(record, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(name, folder.stat().st_mode & 0o666)  # temporary files are private; others may share the folder
         os.replace(name, folder / f"{record['run_id']}.json")
     except BaseException:
         Path(name).unlink(missing_ok=True)

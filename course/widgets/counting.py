@@ -193,14 +193,7 @@ def draw_step_memory(runs: Mapping[int, Sequence[Moment]], state_bytes: float) -
         ax.fill_between(done, held, step="post", color=plots.COLOURS[colour], alpha=0.1)
         top = int(np.argmax(held))
         highest = max(highest, held[top])
-        ax.annotate(
-            f"batch {batch}: {held[top]:.2f} MB",
-            (done[top] - 4, 0.75 * held[top]),
-            ha="left",
-            va="center",
-            fontsize=10,
-            color=plots.COLOURS["black"],
-        )
+        plots.label(ax, done[top], held[top], f"batch {batch}: {held[top]:.2f} MB", colour="black", offset=(6, 3))
     ax.axhline(state_bytes / 1e6, color=plots.COLOURS["black"], linestyle="--", linewidth=1.2)
     ax.text(101, state_bytes / 1e6, f"weights and\nAdam's state:\n{state_bytes / 1e6:.2f} MB", va="center", fontsize=10)
     ax.set(xlabel="operations of the compiled step done (%)", ylabel="held for this step (MB)", xlim=(0, 100))

@@ -224,29 +224,24 @@ def draw_seeds(
 # --- the bet --------------------------------------------------------------------------------------
 
 
-def draw_bet(
-    runs: Any,
-    compute: Any,
-    predicted: Any,
-    low: Any,
-    high: Any,
-    measured: tuple[float, float] | None = None,
-    title: str = "The law's bet",
-) -> Figure:
-    """Loss against compute: the runs, the law's best loss with its interval (arrays over `compute`), and the new run."""
+def draw_bet(runs: Any, compute: Any, predicted: Any, low: Any, high: Any, measured: tuple[float, float]) -> Figure:
+    """Loss against compute: the runs, the law's best loss with its interval (arrays over `compute`), and the new run.
+
+    `measured` is the new run's compute and loss; the title says whether it lies in the interval where `compute` ends.
+    """
     fig, ax = plots.figure(width=7.8, height=4.2)
     ax.fill_between(compute, low, high, color=plots.COLOURS["sky"], alpha=0.4, linewidth=0)
     plots.theory(ax, compute, predicted)
     ax.plot(runs["flops"], runs["loss"], "o", color=plots.COLOURS["grey"], markersize=4, alpha=0.7)
     best = runs.loc[runs.groupby("budget")["loss"].idxmin()]
     plots.measured(ax, best["flops"], best["loss"])
-    if measured is not None:
-        ax.plot(*measured, "*", color=plots.COLOURS["orange"], markersize=16, zorder=5)
-        plots.label(ax, *measured, "the run", colour="orange", offset=(-10, 12), ha="right")
+    ax.plot(*measured, "*", color=plots.COLOURS["orange"], markersize=16, zorder=5)
+    plots.label(ax, *measured, "the run", colour="orange", offset=(-10, 12), ha="right")
     edge = float(np.max(runs["budget"]))
     ax.axvline(edge * 1.2, color=plots.COLOURS["black"], linewidth=1, linestyle=":")
     ax.text(edge * 1.1, 0.98, "runs", transform=ax.get_xaxis_transform(), ha="right", va="top", fontsize=10)
     ax.text(edge * 1.35, 0.98, "prediction", transform=ax.get_xaxis_transform(), ha="left", va="top", fontsize=10)
     ax.set(xscale="log", xlabel="training compute C (FLOPs)", ylabel="validation loss L (nats)")
-    ax.set_title(title)
+    where = "inside" if low[-1] <= measured[1] <= high[-1] else "outside"
+    ax.set_title(f"The run lands {where} the law's 95 % interval")
     return fig

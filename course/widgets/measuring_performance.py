@@ -22,6 +22,7 @@ __all__ = [
     "draw_leaks",
     "draw_measures",
     "draw_price",
+    "draw_robustness",
     "draw_seeds",
     "draw_text",
     "to_reach",
@@ -32,10 +33,10 @@ Array = NDArray[Any]
 
 
 def wald(right: ArrayLike, n: int) -> tuple[Array, Array]:
-    """The textbook's 95 % interval p +- 1.96 sqrt(p (1 - p) / n), with its faults."""
-    p = np.asarray(right) / n
-    half = 1.959964 * np.sqrt(p * (1 - p) / n)
-    return p - half, p + half
+    """The textbook's 95 % interval q +- 1.96 sqrt(q (1 - q) / n), q = right / n, with its faults."""
+    q = np.asarray(right) / n
+    half = 1.959964 * np.sqrt(q * (1 - q) / n)
+    return q - half, q + half
 
 
 def draw_coverage(n: int) -> Figure:
@@ -44,7 +45,7 @@ def draw_coverage(n: int) -> Figure:
     chance = stats.binom.pmf(right, n, true[:, None])
     fig, ax = plots.figure(height=3.6)
     at_98 = {}
-    for name, interval, colour, style in (("p ± 1.96 s", wald, "orange", "-"), ("Wilson", metrics.wilson, "blue", "-")):
+    for name, interval, colour, style in (("q ± 1.96 s", wald, "orange", "-"), ("Wilson", metrics.wilson, "blue", "-")):
         low, high = interval(right, n)
         covered = (chance * ((low <= true[:, None]) & (true[:, None] <= high))).sum(axis=1)
         ax.plot(true, 100 * covered, style, color=plots.COLOURS[colour], linewidth=1.6 if name == "Wilson" else 1.2)
@@ -52,8 +53,8 @@ def draw_coverage(n: int) -> Figure:
     plots.theory(ax, [0.5, 1], [95, 95])
     ax.set(ylim=(40, 104), xlim=(0.5, 1.0), xlabel="true accuracy of the model", ylabel="intervals that hold it (%)")
     plots.label(ax, 0.52, 95, "Wilson", colour="blue", offset=(0, 10))
-    plots.label(ax, 0.52, 88, "p ± 1.96 s", colour="orange", offset=(0, -14))
-    ax.set_title(f"{n} test samples, accuracy 0.98: the textbook's 95 % is {100 * at_98['p ± 1.96 s']:.0f} %")
+    plots.label(ax, 0.52, 88, "q ± 1.96 s", colour="orange", offset=(0, -14))
+    ax.set_title(f"{n} test samples, accuracy 0.98: the textbook's 95 % is {100 * at_98['q ± 1.96 s']:.0f} %")
     return fig
 
 
@@ -282,4 +283,25 @@ def draw_price(needs: pd.DataFrame, loss: float) -> Figure:
     _plain_ticks(ax)
     most = needs["flops"].iloc[-1] / needs["flops"].min()
     ax.set_title(f"To reach {loss:g} nats, the largest takes {most:.0f} times the least compute")
+    return fig
+
+
+def draw_robustness(sizes: ArrayLike, clean: ArrayLike, noisy: ArrayLike) -> Figure:
+    """Errors of the same models on test samples as they are and with noise added, each (k, seeds), against size."""
+    n, lost = np.asarray(sizes, dtype=float), []
+    fig, ax = plots.figure(height=3.9)
+    for name, values, colour, marker, style in (
+        ("with noise", noisy, "orange", "s", "--"),
+        ("as they are", clean, "blue", "o", "-"),
+    ):
+        v = np.asarray(values, dtype=float)
+        lost.append(v.mean(axis=1))
+        ax.plot(np.repeat(n, v.shape[1]), v.ravel(), ".", color=plots.COLOURS[colour], alpha=0.5, markersize=4)
+        plots.measured(ax, n, lost[-1], colour=colour, marker=marker, linestyle=style)
+        plots.label(ax, n[-1], lost[-1][-1], name, colour=colour, offset=(8, -3))
+    ax.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="error (share of wrong answers)")
+    ax.set_xlim(right=3.5 * n[-1])
+    _plain_ticks(ax)
+    first, last = 100 * (lost[0] - lost[1])[[0, -1]]
+    ax.set_title(f"Noise takes {first:.0f} points from the smallest model, {last:.0f} from the largest")
     return fig

@@ -73,6 +73,7 @@ def draw_six_points(samples: Any, losses: Any) -> Figure:
         plots.measured(ax, n, mean)
         ax.set(xlabel="characters learned from, D", title=title)
     axes[0].set(ylabel="loss L (nats)")
+    axes[0].xaxis.set_major_formatter(lambda value, _: _short(value))
     axes[1].set(xscale="log", yscale="log")
     _sizes(axes[1], n)
     _ticks(axes[1].yaxis, (1.8, 2.0, 2.2, 2.4, 2.6, 2.8))

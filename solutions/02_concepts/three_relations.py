@@ -648,7 +648,7 @@ verdict("2.9", float(by_parts[-1]))
 #
 # For the second row of arrows: *resources* are processor seconds, which count all cores; *efficiency* is FLOPs done
 # for each second of a step; *effect* is how often the model's first guess is wrong. The arrow of time is section 6's
-# line, fitted to sizes up to 1.3 million; section 1's took in the larger ones.
+# line, fitted to sizes up to 1.3 million; section 2's took in the larger ones.
 
 # %% alt="A flow chart: model size leads to compute, to time and to loss; compute leads to the resources used, time to efficiency, loss to the effect on the task. Each arrow carries an exponent with its interval."
 straight = slice(begin, stop + 1)

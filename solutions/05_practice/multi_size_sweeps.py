@@ -565,7 +565,7 @@ assert found["rate x 4"].r_squared < min(one.r_squared for one in good.values())
 #
 # A low $R^2$ then says that something is wrong, and a high one says nothing. What does help:
 #
-# - the rate and the batch looked at by sweeps at two sizes *and two budgets*, as in section 4;
+# - the rate and the batch looked at as in section 4, at two sizes, *and at two budgets*, which section 4 leaves out;
 # - optima inside the sizes, at every budget;
 # - a run outside the range, predicted before it is made (lesson 5.4);
 # - the same numbers from a second, independent program. It is what found the next fault.
