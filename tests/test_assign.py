@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import re
+import sys
 import zipfile
 from datetime import datetime
 
@@ -271,3 +272,10 @@ def test_the_command_fails_with_one_sentence(tmp_path, capsys, more):
     assert err.startswith("course: ")
     assert err.count("\n") == 1
     assert not (tmp_path / "class" / "assignments").exists()
+
+
+def test_without_the_instructors_tools_a_sentence_says_what_to_install(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    assert main(["assign", "w", "--class", str(tmp_path), "--lessons", "5.1"]) == 1
+    err = capsys.readouterr().err
+    assert err == "course: this needs jupytext, one of the instructors' tools: pip install -e '.[instructor]'.\n"
