@@ -145,6 +145,10 @@ def build(args: argparse.Namespace) -> int:
 # --- the command ----------------------------------------------------------------------------------
 
 
+INSTRUCTORS = ("assign", "collect", "grade", "export", "similar")
+"""Commands that need what the extra `instructor` installs."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="course",
@@ -217,7 +221,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("COURSE_DEBUG"):
             raise
-        print(f"course: {machine.said(error)}. (COURSE_DEBUG=1 shows where.)", file=sys.stderr)
+        sentence = f"{machine.said(error)}. (COURSE_DEBUG=1 shows where.)"
+        if isinstance(error, ModuleNotFoundError) and args.command in INSTRUCTORS:
+            sentence = f"this needs {error.name}, one of the instructors' tools: pip install -e '.[instructor]'."
+        print(f"course: {sentence}", file=sys.stderr)
         return 1
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from course import lessons
+from course import handbook, lessons
 from course.exercises import registry
 from course.exercises.specification import Exercise
 from course.lessons import Lesson
@@ -420,7 +420,7 @@ def _validate(notebook: Any, name: str) -> None:
 
 # --- what outputs depend on -----------------------------------------------------------------------
 
-_NEUTRAL = {"lessons.py", "authoring.py", "__main__.py"}
+_NEUTRAL = {"lessons.py", "authoring.py", "handbook.py", "__main__.py"}
 """Modules of course/ that no output of a lesson depends on."""
 
 
@@ -680,7 +680,6 @@ def command(names: list[str], *, check: bool = False, force: bool = False) -> in
     """
     root = find_root()
     chosen = [lessons.find(name) for name in names] or list(lessons.LESSONS)
-    readme_path = root / "README.md"
     failed = 0
     for lesson in chosen:
         try:
@@ -698,15 +697,18 @@ def command(names: list[str], *, check: bool = False, force: bool = False) -> in
         except SourceError as error:
             failed += 1
             print(error)
-    if not names and readme_path.is_file():
-        text = readme_path.read_text(encoding="utf-8")
-        if readme(text) != text:
+    for name, fresh in (("README.md", readme), ("RUNNING-THE-COURSE.md", handbook.page)):
+        page = root / name
+        if names or not page.is_file():
+            continue
+        text = page.read_text(encoding="utf-8")
+        if fresh(text) != text:
             if check:
                 failed += 1
-                print("README.md: its table of lessons is stale; run `make build`.")
+                print(f"{name}: its tables are stale; run `make build`.")
             else:
-                readme_path.write_text(readme(text), encoding="utf-8")
-                print("wrote README.md")
+                page.write_text(fresh(text), encoding="utf-8")
+                print(f"wrote {name}")
     if check and not failed:
         print(f"{len(chosen)} lessons up to date.")
     return 1 if failed else 0

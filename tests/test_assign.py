@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import re
+import sys
 import zipfile
 from datetime import datetime
 
@@ -35,6 +36,7 @@ def students(tmp_path_factory):
 def handed_out(tmp_path_factory, students):
     """A class with one assignment for all and one with variants."""
     classroom = Classroom.create(tmp_path_factory.mktemp("class"))
+    (classroom.root / "secret" / "seed").write_text("5eed" * 16, encoding="ascii")  # one on which ada and bob differ
     options = {"lesson_keys": ["5.1"], "exercise_ids": ["4.1.1", "4.1.3"], "points": {"4.1.3": 4.0}}
     plain = assignment.assign(classroom, "week1", **options, title="Week 1", due="2026-12-18T23:59+01:00")
     own = assignment.assign(classroom, "week2", **options, students=roster.read(students))
@@ -270,3 +272,10 @@ def test_the_command_fails_with_one_sentence(tmp_path, capsys, more):
     assert err.startswith("course: ")
     assert err.count("\n") == 1
     assert not (tmp_path / "class" / "assignments").exists()
+
+
+def test_without_the_instructors_tools_a_sentence_says_what_to_install(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    assert main(["assign", "w", "--class", str(tmp_path), "--lessons", "5.1"]) == 1
+    err = capsys.readouterr().err
+    assert err == "course: this needs jupytext, one of the instructors' tools: pip install -e '.[instructor]'.\n"

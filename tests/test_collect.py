@@ -178,6 +178,27 @@ submission_902:
     assert (found["submission_902/x.ipynb"].student, found["submission_902/x.ipynb"].late) == ("bob", False)
     assert "2 students handed it in together." in found["submission_902/x.ipynb"].remarks
     assert found["submission_metadata.yml"].outcome == "ignored"
+    report = collecting.collect(classroom, "week2", [download(files)])
+    assert {entry.student for entry in report.of("collected")} == {"ada", "bob@example.org"}, "without a roster"
+
+
+@pytest.mark.parametrize("where", ["", "bob/"])
+def test_a_list_of_submissions_that_a_student_made_says_nothing(classroom, listed, download, where):
+    about = "submission_1:\n  :submitters:\n  - :sid: ada\n"
+    files = {
+        f"{where}submission_metadata.yml": about.encode(),
+        f"{where}submission_1/x.ipynb": notebook("bob's"),
+        "ada/x.ipynb": notebook("hers"),
+    }
+    collecting.collect(classroom, "week1", [download(files)], roster=listed)
+    assert submitted(classroom, "ada") == notebook("hers")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1", "a: &a [1]\nb: [*a, *a]", "!!python/object/apply:os.getcwd []", "s:\n  :submitters: 3"]
+)
+def test_a_list_of_submissions_that_is_none_gives_nothing(text):
+    assert handed_in.submitters(text.encode()) == {}
 
 
 def test_the_student_id_cell_is_the_fallback(classroom, listed, download):
@@ -303,6 +324,15 @@ def test_of_several_the_newest_counts_and_the_others_are_listed(classroom, liste
     assert [found[name].outcome for name in files] == ["duplicate", "duplicate", "collected"]
     assert found["ada/x.ipynb"].reason == "A newer one is there: download/ada/old/x.ipynb."
     assert submitted(classroom, "ada") == notebook("3")
+
+
+def test_of_files_of_one_time_the_higher_number_counts(classroom, listed, tmp_path):
+    names = ["lovelaceada_1001_22_x.ipynb", "lovelaceada_1001_22_x-9.ipynb", "lovelaceada_1001_22_x-10.ipynb"]
+    names += ["doebob_1002_9_x.ipynb", "doebob_1002_10_x.ipynb", "zoe/x (2).ipynb", "zoe/x.ipynb"]
+    (tmp_path / "all.zip").write_bytes(zipped({name: notebook(name) for name in names}))
+    collecting.collect(classroom, "week1", [tmp_path / "all.zip"], roster=listed)
+    for student, name in (("ada", names[2]), ("bob", names[4]), ("zoe", names[5])):
+        assert submitted(classroom, student) == notebook(name)
 
 
 def test_collecting_again_replaces_only_what_is_newer(classroom, listed, download, tmp_path):

@@ -99,7 +99,9 @@ def test_numbers_on_which_right_and_wrong_agree_are_drawn_again():
 
 @pytest.fixture
 def classroom(tmp_path):
-    return Classroom.create(tmp_path / "class")
+    made = Classroom.create(tmp_path / "class")
+    (made.root / "secret" / "seed").write_text("5eed" * 16, encoding="ascii")
+    return made
 
 
 def assignment(variants: bool, name: str = "week1") -> Assignment:
@@ -118,9 +120,11 @@ def test_without_variants_every_student_has_the_lessons_own_numbers(classroom):
 
 def test_a_students_seed_is_the_same_each_time_and_another_elsewhere(classroom, tmp_path):
     given = assignment(variants=True)
+    other = Classroom.create(tmp_path / "other")
+    (other.root / "secret" / "seed").write_text("07e4" * 16, encoding="ascii")
     seeds = {
         public_seed(where, each, student, id_)
-        for where in (classroom, Classroom.create(tmp_path / "other"))
+        for where in (classroom, other)
         for each in (given, assignment(True, "week2"))
         for student in ("ada", "bob")
         for id_ in ("4.1.1", "4.1.2")

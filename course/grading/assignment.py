@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib
 import io
 import re
 import zipfile
@@ -23,7 +22,7 @@ from typing import Any
 
 from course import __version__, authoring, lessons
 from course.exercises import registry
-from course.grading import roster, variants
+from course.grading import gradebook, roster, variants
 from course.grading.classroom import Assignment, Classroom, write
 from course.lessons import Lesson
 
@@ -231,15 +230,6 @@ def _remove_others(folders: Sequence[Path], keep: set[Path]) -> None:
                 path.unlink()
 
 
-def _write_config(classroom: Classroom) -> None:
-    """What nbgrader's own commands and formgrader need in the class's folder."""
-    try:
-        gradebook = importlib.import_module("course.grading.gradebook")
-    except ImportError:  # nbgrader, which only instructors have
-        return
-    gradebook.write_config(classroom)
-
-
 def assign(
     classroom: Classroom,
     name: str,
@@ -314,5 +304,5 @@ def assign(
         write(path, data)
     classroom.save_assignment(given)
     _remove_others((release, source), set(made))
-    _write_config(classroom)
+    gradebook.write_config(classroom)
     return Made(given, archive, tuple(student.id for student in students.students) if students else ())

@@ -24,7 +24,7 @@ from course.grading.archives import Parcel, shown
 from course.grading.classroom import Assignment, Classroom, student_id, write
 from course.grading.roster import Roster
 
-__all__ = ["LARGEST", "Entry", "Report", "collect"]
+__all__ = ["LARGEST", "Entry", "Report", "collect", "standing"]
 
 LARGEST = 20_000_000
 """Bytes up to which a notebook is kept as it came; of a larger one the outputs are left out."""
@@ -76,6 +76,7 @@ class _File:
     parts: tuple[str, ...]
     time: datetime | None
     late: bool = False
+    number: tuple[int, int] = (0, 0)
     spooled: Path | None = None
     sha256: str = ""
     student: str = ""
@@ -100,9 +101,9 @@ class _File:
         )
 
     @property
-    def order(self) -> tuple[datetime, str, int]:
-        """Newest last; of one time, the one that a platform numbers higher."""
-        return self.time or datetime.min.replace(tzinfo=UTC), self.path, self.place
+    def order(self) -> tuple[datetime, tuple[int, int], str, int]:
+        """Newest last; of one time, the one that is numbered higher."""
+        return self.time or datetime.min.replace(tzinfo=UTC), self.number, self.path, self.place
 
 
 # --- whose ----------------------------------------------------------------------------------------
@@ -122,8 +123,9 @@ def _by_roster(clues: Sequence[handed_in.Clue], roster: Roster) -> tuple[str, ha
 
 
 def _without_roster(file: _File, names: handed_in.Names, assignment: Assignment) -> tuple[str, handed_in.Clue] | None:
-    if names.platform:
-        return names.clues[-2 if names.clues[-1].kind == "name" else -1].text, names.clues[-1]
+    for clue in names.clues:
+        if clue.source == names.platform and clue.kind == "id":
+            return clue.text, clue
     for folder in file.parts[1:-1]:
         plain = re.sub(r"[^A-Za-z0-9_@.+-]+", "_", folder.removesuffix(".zip")).strip("._-")
         if plain and plain != assignment.name:
@@ -160,14 +162,18 @@ def _find_student(file: _File, names: handed_in.Names, roster: Roster | None, as
 # --- one file -------------------------------------------------------------------------------------
 
 
-def _gradescope(parcels: Sequence[_File]) -> dict[str, tuple[list[dict[str, str]], datetime | None]]:
-    """Folder's path → who handed in, from the list that Gradescope puts at the top of an export."""
-    lists = [file for file in parcels if file.parts[-1] == "submission_metadata.yml" and file.spooled]
+def _gradescope(files: Sequence[_File]) -> dict[str, tuple[list[dict[str, str]], datetime | None]]:
+    """Folder's path → who handed in, from the list that Gradescope puts beside all the folders of an export."""
+    lists = [file for file in files if file.parts[-1] == "submission_metadata.yml" and file.spooled]
     top = min(lists, key=lambda file: len(file.parts), default=None)
-    beside = {file.parts[1] for file in parcels if len(file.parts) > 2}
-    if top is None or top.spooled is None or not (len(top.parts) == 2 or (len(top.parts) == 3 and len(beside) == 1)):
-        return {}  # deeper down it would be a student's own
+    if top is None or top.spooled is None:
+        return {}
+    at = len(top.parts)
+    beside = {file.parts[at - 1] for file in files if len(file.parts) > at and not _JUNK.search("/".join(file.parts))}
+    whole = all(file.parts[: at - 1] == top.parts[:-1] for file in files if not _JUNK.search("/".join(file.parts)))
     found = handed_in.submitters(top.spooled.read_bytes())
+    if not whole or not beside <= set(found):
+        return {}  # one that a student put among their own files
     return {"/".join((*top.parts[:-1], folder)): about for folder, about in found.items()}
 
 
@@ -196,7 +202,7 @@ def _look(
                 file.remarks.append(f"{len(people)} students handed it in together.")
     file.remarks += names.remarks
     file.time = names.time or file.time
-    file.late = names.late
+    file.late, file.number = names.late, names.number
     assert file.spooled is not None
     data, ending = file.spooled.read_bytes(), Path(names.file).suffix.lower()
     if ".ipynb" not in names.file.lower() and not (ending in (".json", ".txt") and data.lstrip()[:1] == b"{"):
@@ -291,11 +297,11 @@ def _history(classroom: Classroom, name: str) -> list[dict[str, Any]]:
         return []
 
 
-def _standing(history: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+def standing(classroom: Classroom, name: str) -> dict[tuple[str, str], dict[str, Any]]:
     """(student in lower case, notebook) → the entry of the file that stands in submitted/."""
     return {
         (entry["student"].casefold(), entry["notebook"]): entry
-        for collection in history
+        for collection in _history(classroom, name)
         for entry in collection["entries"]
         if entry["outcome"] in TAKEN
     }
@@ -317,11 +323,11 @@ def _against(file: _File, before: dict[str, Any] | None) -> tuple[Outcome, str]:
 
 
 def _put(
-    classroom: Classroom, name: str, files: Sequence[_File], standing: dict[tuple[str, str], dict[str, Any]]
+    classroom: Classroom, name: str, files: Sequence[_File], before: dict[tuple[str, str], dict[str, Any]]
 ) -> None:
     """Put the files that count in their places, and the time of each student's newest."""
     new = {(file.student.casefold(), file.notebook): file.time for file in files}
-    old = {key: datetime.fromisoformat(entry["time"]) for key, entry in standing.items() if entry["time"]}
+    old = {key: datetime.fromisoformat(entry["time"]) for key, entry in before.items() if entry["time"]}
     for file in files:
         assert file.spooled is not None
         folder = classroom.submitted(file.student, name)
@@ -372,26 +378,25 @@ def collect(
                 entries[file.place] = file.entry(*end)
             else:
                 groups[file.student.casefold(), file.notebook].append(file)
-        history = _history(classroom, name)
-        standing = _standing(history)
+        before = standing(classroom, name)
         taken = []
         for group in groups.values():
             chosen, others = _choose(group)
             entries |= {file.place: entry for file, entry in others}
             if chosen is not None:
-                outcome, reason = _against(chosen, standing.get((chosen.student.casefold(), chosen.notebook)))
+                outcome, reason = _against(chosen, before.get((chosen.student.casefold(), chosen.notebook)))
                 entries[chosen.place] = chosen.entry(outcome, reason)
                 if outcome in TAKEN:
                     taken.append(chosen)
-        _put(classroom, name, taken, standing)
-    there = {student for student, _ in standing} | {file.student for file in taken}
-    missing = tuple(student.id for student in roster.students if student.id not in there) if roster else ()
+        _put(classroom, name, taken, before)
+    there = {student for student, _ in before} | {file.student.casefold() for file in taken}
+    missing = tuple(student.id for student in roster.students if student.id.casefold() not in there) if roster else ()
     report = Report(
         name,
         datetime.now(UTC).isoformat(timespec="seconds"),
         tuple(entries[place] for place in sorted(entries)),
         missing,
     )
-    kept = {"format": 1, "assignment": name, "collections": [*history, asdict(report)]}
+    kept = {"format": 1, "assignment": name, "collections": [*_history(classroom, name), asdict(report)]}
     write(classroom.root / "collected" / f"{name}.json", json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     return report

@@ -47,7 +47,7 @@ class Clue:
 class Names:
     """What a file's path says: clues in the order of their weight, the file's own name, and remarks.
 
-    `platform`: the learning platform that named it, "" for none.
+    `platform`: the learning platform that named it, "" for none. `number` grows with each file that replaces another.
     """
 
     clues: tuple[Clue, ...]
@@ -56,6 +56,7 @@ class Names:
     remarks: tuple[str, ...] = ()
     late: bool = False
     time: datetime | None = None
+    number: tuple[int, int] = (0, 0)
 
 
 def _stem(file: str) -> tuple[str, tuple[str, ...]]:
@@ -75,7 +76,7 @@ def names(parts: tuple[str, ...]) -> Names:
     From the outside in: what a platform named comes first, and what lies within it was named by the student.
     """
     clues: list[Clue] = []
-    file, late, time, platform = parts[-1], False, None, ""
+    file, late, time, platform, number = parts[-1], False, None, "", 0
     for place, part in enumerate(parts):
         last = place == len(parts) - 1
         found = _platform(part) if last or place else None
@@ -87,7 +88,7 @@ def names(parts: tuple[str, ...]) -> Names:
                 clues.append(Clue("name", about["name"], platform))
             if about.get("time"):
                 time = datetime.strptime(about["time"], "%Y-%m-%d-%H-%M-%S").astimezone()
-            late = bool(about.get("late"))
+            late, number = bool(about.get("late")), int(about.get("number") or 0)
             file = about.get("file") or file if last else file
             break
         if not last:
@@ -100,7 +101,9 @@ def names(parts: tuple[str, ...]) -> Names:
             if dash in stem:  # Google Classroom: "power_laws - Jane Doe.ipynb"
                 front, _, back = stem.rpartition(dash)
                 clues += [Clue("name", text, "file name", weak=True) for text in (back, front)]
-    return Names(tuple(clues), file, platform, remarks, late, time)
+    again = re.search(r"(?:\((\d{1,3})\)|-(\d{1,3}))(?:\.[A-Za-z]+)*$", file)
+    copies = int(again[1] or again[2]) if again else 0
+    return Names(tuple(clues), file, platform, remarks, late, time, (number, copies))
 
 
 def _platform(part: str) -> tuple[str, re.Match[str]] | None:
