@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from course import models
 from course.data import Task
-from course.engines import step
+from course.engines.step import cross_entropy, losses
 from course.machine import import_tensorflow
 from course.training import Recipe, Trainer, learning_rate, train, train_branches
 
@@ -88,7 +88,7 @@ def test_the_loss_is_tensorflows_cross_entropy_and_so_is_its_gradient():
     weights = tf.constant(rng.uniform(0.5, 2, (3, 5)), tf.float32)
     found = []
     for loss in (
-        step.cross_entropy,
+        cross_entropy,
         lambda z, y: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=z),
     ):
         with tf.GradientTape() as tape:
@@ -178,7 +178,9 @@ def test_compiling_is_done_once_and_takes_no_step(letters):
     seconds = letters.compile()
     assert seconds > 0 and letters.compile() == seconds
     assert same(before, state(letters))
-    assert letters.engine._advance.experimental_get_tracing_count() == 1, "one graph for every number of steps, seed and rate"
+    assert letters.engine._advance.experimental_get_tracing_count() == 1, (
+        "one graph for every number of steps, seed and rate"
+    )
 
 
 # --- the schedule ---------------------------------------------------------------------------------
@@ -354,7 +356,7 @@ def test_dense_gradients_change_the_engine_s_own_run():
         trainer = Trainer(task, "char_mlp", 8, Recipe(batch=2, clip=0.0, warmup=0, dense_gradients=dense))
         trainer.reset(0)
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(step.losses("cross_entropy", trainer.model(x), y))
+            loss = tf.reduce_mean(losses("cross_entropy", trainer.model(x), y))
         true = np.array(tf.convert_to_tensor(tape.gradient(loss, trainer.model.trainable_variables[0])))
         trainer.advance(1, 10)
         second = next(v for v in trainer.optimizer.variables if "embedding" in v.path and "velocity" in v.path)
