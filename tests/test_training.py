@@ -468,7 +468,7 @@ def test_a_backend_or_devices_that_cannot_be_had_are_refused(how, words):
 
 def test_a_process_keeps_the_library_that_keras_runs_on(letters):
     assert letters.backend == machine.backend() == "tensorflow"
-    with pytest.raises(CannotRunError, match="runs on tensorflow in this process.*KERAS_BACKEND=jax") as error:
+    with pytest.raises(CannotRunError, match=r"runs on tensorflow in this process.*KERAS_BACKEND=jax") as error:
         Trainer(tiny_tasks.corners(), "linear", 4, RECIPE, backend="jax")
     one_sentence(error)
 
