@@ -24,12 +24,16 @@ import numpy as np
 
 from course import models
 from course.inputs import positive, whole
-from course.machine import import_tensorflow
+from course.machine import CannotRunError, import_tensorflow
 
 if TYPE_CHECKING:
     from course.data import Task
 
-__all__ = ["Outcome", "Recipe", "Trainer", "learning_rate", "train", "train_branches"]
+__all__ = ["OutOfMemoryError", "Outcome", "Recipe", "Trainer", "learning_rate", "train", "train_branches"]
+
+
+class OutOfMemoryError(CannotRunError):
+    """The device has too little memory for this model and batch."""
 
 
 @dataclass(frozen=True)

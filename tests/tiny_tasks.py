@@ -118,6 +118,6 @@ def pretend_training(monkeypatch, law):
 
     monkeypatch.setattr(training, "Trainer", Trainer)
     monkeypatch.setattr(training, "train_branches", branches)
-    sweeps.running._trainer.cache_clear()
+    sweeps.making._trainer.cache_clear()
     yield calls
-    sweeps.running._trainer.cache_clear()
+    sweeps.making._trainer.cache_clear()
