@@ -71,7 +71,7 @@ def run(
     done = sum(flops[run_id] for run_id in flops if run_id not in missing)
     if units:
         settings = executors.Settings(folder, tuple(units), workers, address, device)
-        with _Progress(sum(flops.values()), done, progress) as bar, executors.opened(name, settings) as passed:
+        with executors.opened(name, settings) as passed, _Progress(sum(flops.values()), done, progress) as bar:
             while units:
                 made = set()
                 for run_id in passed(units):
