@@ -42,25 +42,46 @@ def _ports() -> dict[str, int]:
         return {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
 
 
+_QUIET = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+"""A node starts five processes at once; these are the ones it can do without."""
+
+
+def _started(nodes: int, cpus: int) -> Any:
+    from ray.cluster_utils import Cluster
+
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **_QUIET, **_ports()})
+    try:
+        for _ in range(nodes):
+            started.add_node(num_cpus=cpus, **_ports())
+    except BaseException:
+        started.shutdown()
+        raise
+    return started
+
+
 @contextlib.contextmanager
-def cluster(nodes: int = 3, cpus: int = 1) -> Iterator[Any]:
+def cluster(nodes: int = 3, cpus: int = 1, tries: int = 3) -> Iterator[Any]:
     """A `ray.cluster_utils.Cluster`: a head without processors of its own and `nodes` of `cpus` each.
 
-    `.address` is the head's, `.worker_nodes` are the nodes; `.remove_node(node, allow_graceful=False)` kills one.
+    `.address` is the head's, `.worker_nodes` are the nodes; `.remove_node(node, allow_graceful=False)` kills one. On a
+    busy machine Ray may give up on a node: the cluster is started anew, `tries` times.
     """
-    with tempfile.TemporaryDirectory(prefix="course-ray-") as folder, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="course-ray-") as folder:
         before = dict(os.environ)
         os.environ.update(environment(Path(folder) / "paths"))
-        from ray.cluster_utils import Cluster
-
         try:
-            started = Cluster(
-                initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **_ports()}
-            )
-            stack.callback(started.shutdown)
-            for _ in range(nodes):
-                started.add_node(num_cpus=cpus, **_ports())
+            while True:
+                tries -= 1
+                try:
+                    started = _started(nodes, cpus)
+                    break
+                except Exception:
+                    if not tries:
+                        raise
         finally:
             os.environ.clear()
             os.environ.update(before)
-        yield started
+        try:
+            yield started
+        finally:
+            started.shutdown()
