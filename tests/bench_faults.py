@@ -232,8 +232,11 @@ def _judge(faults: Faults, observer: Observer, out: Path) -> None:
 def main(kills: int = 100) -> dict[str, Any]:
     """All executors, `kills` each; printed, and returned by name."""
     table = {}
-    head = f"{'executor':10} {'kills':>6} {'of workers':>10} {'sweeps':>7} {'runs':>6} {'lost':>5} {'twice':>6} {'half-written':>12}"
-    print(head + f" {'wrong':>6} {'seconds':>8}", flush=True)
+    print(
+        f"{'executor':10} {'kills':>6} {'of workers':>10} {'sweeps':>7} {'runs':>6} {'lost':>5} {'twice':>6} {'half-written':>12}"
+        f" {'wrong':>6} {'seconds':>8}",
+        flush=True,
+    )
     for executor in EXECUTORS:
         began = time.perf_counter()
         f = struck(executor, kills)

@@ -48,7 +48,7 @@ def law(size: int, steps: int, seed: int) -> float:
 class Trainer:
     """Holds what `branches` asks for."""
 
-    def __init__(self, task: Any, family: str, size: int, recipe: Recipe) -> None:
+    def __init__(self, task: Any, family: str, size: int, recipe: Recipe, *, backend: str | None = None) -> None:
         self.size, self.recipe = size, recipe
 
 
@@ -69,7 +69,7 @@ def _enter() -> None:
     letters = tiny_tasks.letters()
     course.data.task = lambda name, **options: letters if name == "letters" else _REAL(name, **options)
     training.Trainer, training.train_branches = Trainer, branches
-    making.begin = lambda threads, device=None: None
+    making.begin = lambda threads, device=None, backend=None: None
     making.provenance = lambda: {"pretended": True}
 
 

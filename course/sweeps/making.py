@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from course import machine
+from course.machine import CannotRunError
 from course.sweeps import costs, locks
 from course.sweeps.plan import Plan, RunConfig
 from course.sweeps.records import FORMAT, SweepStoppedError, keep, provenance, read
@@ -21,11 +22,13 @@ __all__ = ["Unit", "begin", "longest_first", "make", "train", "units", "use"]
 
 @dataclass(frozen=True)
 class Unit:
-    """One trajectory: the runs of a size, a rate and a seed that are still to be made, and the folder of their records."""
+    """One trajectory: the runs of a size, a rate and a seed that are still to be made, the folder of their records, and
+    the library that trains (see `course.machine.backend`), which is no part of what a run is."""
 
     plan: Plan
     configs: tuple[RunConfig, ...]
     folder: str
+    backend: str | None = None
 
     @cached_property
     def name(self) -> str:
@@ -55,13 +58,13 @@ def _record(folder: str | os.PathLike[str], config: RunConfig) -> Path:
     return Path(folder) / f"{config.run_id}.json"
 
 
-def units(plan: Plan, folder: Path) -> list[Unit]:
+def units(plan: Plan, folder: Path, backend: str | None = None) -> list[Unit]:
     """What is still to be done, the largest size first."""
     grouped: dict[tuple[int, float, int], list[RunConfig]] = {}
     for config in plan.runs:
         if read(_record(folder, config)) is None:
             grouped.setdefault((-config.size, config.recipe.rate, config.seed), []).append(config)
-    return [Unit(plan, tuple(configs), str(folder)) for _, configs in sorted(grouped.items())]
+    return [Unit(plan, tuple(configs), str(folder), backend) for _, configs in sorted(grouped.items())]
 
 
 def longest_first(units: Sequence[Unit]) -> list[Unit]:
@@ -71,12 +74,18 @@ def longest_first(units: Sequence[Unit]) -> list[Unit]:
 
 @lru_cache(maxsize=8)  # a sweep needs one at a time; the sweeps of a lesson come back to a few
 def _trainer(
-    task: str, options: tuple[tuple[str, Any], ...], sha256: str, family: str, size: int, recipe: Recipe
+    task: str,
+    options: tuple[tuple[str, Any], ...],
+    sha256: str,
+    family: str,
+    size: int,
+    recipe: Recipe,
+    backend: str | None,
 ) -> Any:
     from course.data import task as load_task
     from course.training import Trainer
 
-    return Trainer(load_task(task, **dict(options)), family, size, recipe)
+    return Trainer(load_task(task, **dict(options)), family, size, recipe, backend=backend)
 
 
 def make(unit: Unit) -> Iterator[dict[str, Any]]:
@@ -109,7 +118,7 @@ def train(unit: Unit) -> Iterator[dict[str, Any]]:
             "same text with --file, at the same place."
         )
     try:
-        trainer = _trainer(plan.task, plan.options, plan.data.sha256, plan.family, size, plan.recipe)
+        trainer = _trainer(plan.task, plan.options, plan.data.sha256, plan.family, size, plan.recipe, unit.backend)
         trainer.recipe = recipe  # differs from the plan's in the rate alone, which is not compiled in
         for outcome in train_branches(trainer, list(by_steps), seed):
             for config in by_steps.pop(outcome.steps):
@@ -147,40 +156,35 @@ def _as_record(
     }
 
 
-def begin(threads: int, device: str | None = None) -> None:
+def begin(threads: int, device: str | None = None, backend: str | None = None) -> None:
     """Set up a process that makes runs and nothing else: quiet, its share of the threads, on this device."""
-    from course.machine import import_tensorflow, quiet
-
-    use(device)
-    if "tensorflow" not in sys.modules:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        with quiet():
-            import tensorflow as tf
-
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-    import_tensorflow()
+    _hide_gpus(device)
+    machine.import_backend(backend, threads)
+    use(device, backend)
 
 
-def use(device: str | None) -> None:
+def use(device: str | None, backend: str | None = None) -> None:
     """Make runs on the "cpu" or on a "gpu"; None takes what there is.
 
-    Raises ValueError for another name, CannotRunError where there is no GPU, or where one is at work in this process
-    already that was to be left alone.
+    Raises ValueError for another name, CannotRunError where there is no GPU, or where one that was to be left alone
+    is in use already.
     """
-    from course.machine import CannotRunError, import_tensorflow
-
     if device not in (None, "cpu", "gpu"):
         raise ValueError(f"device is 'cpu', 'gpu' or None, which takes what there is; got {device!r}.")
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     if device is None:
         return
-    found = bool(import_tensorflow().config.list_logical_devices("GPU"))
+    _hide_gpus(device)
+    machine.import_backend(backend)
+    found = machine.gpus()
     if device == "gpu" and not found:
         raise CannotRunError(
             "No GPU was found here: leave --device gpu out to train on the processor, or see what `course doctor` says "
-            "about the GPU (on Colab: Runtime, Change runtime type)."
+            "of the GPU (on Colab: Runtime, Change runtime type)."
         )
     if device == "cpu" and found:
         raise CannotRunError("This process already uses the GPU: start a new one to train on the processor.")
+
+
+def _hide_gpus(device: str | None) -> None:
+    if device == "cpu":
+        os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}

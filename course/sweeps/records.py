@@ -16,7 +16,18 @@ from course.machine import CannotRunError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "FORMAT", "UNFINISHED", "SweepStoppedError", "cores", "keep", "load", "provenance", "read", "write"]
+__all__ = [
+    "COLUMNS",
+    "FORMAT",
+    "UNFINISHED",
+    "SweepStoppedError",
+    "cores",
+    "keep",
+    "load",
+    "provenance",
+    "read",
+    "write",
+]
 
 FORMAT = 1
 UNFINISHED = ".run-"
@@ -107,7 +118,8 @@ def load(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Columns: run_id, task, family, size, seed, n_params, n_params_body, tokens, steps, batch, flops
     (training, counted exactly), budget (FLOPs), learning_rate (peak), loss (validation, nats or
     squared units; NaN where the run has none), train_loss, diverged (ended without a loss), seconds, data_sha256,
-    outcome ("finished", "diverged" or "out of memory"), and the versions and device. Raises ValueError when there is no finished run.
+    outcome ("finished", "diverged" or "out of memory"), and the versions and device. Raises ValueError when there is no
+    finished run.
     """
     import pandas as pd
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course import machine
 from course.inputs import whole
 from course.sweeps import executors, locks, making
 from course.sweeps.plan import Plan
@@ -35,6 +36,7 @@ def run(
     workers: int | None = None,
     address: str | None = None,
     device: str | None = None,
+    backend: str | None = None,
     progress: bool | Callable[[float, float], None] = True,
 ) -> pd.DataFrame:
     """Make the runs of a plan that are not in `out` yet, and return all of the plan's runs as a frame.
@@ -43,10 +45,11 @@ def run(
     folder at the same time: each takes what no other is at, and returns when all of its plan is there.
     executor: "process" (this one), "processes" (`workers` of this machine, each with its share of the cores), "ray"
     (the cluster at `address`: HOST:PORT, "auto" for one on this machine, None to start one here) or "auto": this
-    process, or several when `workers` is above 1. device: "cpu", "gpu", or None for what there is. progress: a bar, in
-    FLOPs, or a function of (FLOPs done, FLOPs in all). A run that diverges, or does not fit into the device's memory, is
-    recorded as such and the sweep goes on. Ctrl-C raises KeyboardInterrupt and loses only the runs under way. Raises
-    SweepStoppedError when the sweep cannot go on, ValueError when `out` cannot be used.
+    process, or several when `workers` is above 1. device: "cpu", "gpu", or None for what there is. backend:
+    "tensorflow" or "jax", as `course.machine.backend` chooses it when None; records name it, and a run is the same run
+    with either. progress: a bar, in FLOPs, or a function of (FLOPs done, FLOPs in all). A run that diverges, or does not
+    fit into the device's memory, is recorded as such and the sweep goes on. Ctrl-C raises KeyboardInterrupt and loses
+    only the runs under way. Raises SweepStoppedError when the sweep cannot go on, ValueError when `out` cannot be used.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="course-sweep-") as passing:
@@ -57,20 +60,21 @@ def run(
                 workers=workers,
                 address=address,
                 device=device,
+                backend=backend,
                 progress=progress,
             )
     if workers is not None:
         whole("workers", workers)
     name = _chosen(executor, workers, address)
     if name != "ray":
-        making.use(device)
+        making.use(device, backend)
     folder = _prepared(Path(out))
     flops = {config.run_id: plan.row(config)["flops"] for config in plan.runs}
-    units = making.units(plan, folder)
+    units = making.units(plan, folder, machine.backend(backend))
     missing = _runs(units)
     done = sum(flops[run_id] for run_id in flops if run_id not in missing)
     if units:
-        settings = executors.Settings(folder, tuple(units), workers, address, device)
+        settings = executors.Settings(folder, tuple(units), workers, address, device, machine.backend(backend))
         with executors.opened(name, settings) as passed, _Progress(sum(flops.values()), done, progress) as bar:
             while units:
                 made = set()
@@ -81,7 +85,9 @@ def run(
                         bar.add(flops[run_id])
                 units = [replace(unit, configs=left) for unit in units if (left := unit.left())]
                 if made & _runs(units):
-                    raise SweepStoppedError(f"Records that were written in {folder} are gone again: see what removes them.")
+                    raise SweepStoppedError(
+                        f"Records that were written in {folder} are gone again: see what removes them."
+                    )
                 for run_id in missing - _runs(units):  # made by another sweep
                     bar.add(flops[run_id])
                 missing = _runs(units)

@@ -25,13 +25,15 @@ Pass = Callable[[Sequence[Unit]], Iterator[str]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What an executor is told: the folder of records, what is to do, how many workers (None: as it sees fit), where, on what."""
+    """What an executor is told: the folder of records, what is to do, how many workers (None: as it sees fit), the address,
+    the device, and the library that trains."""
 
     folder: Path
     units: tuple[Unit, ...]
     workers: int | None = None
     address: str | None = None
     device: str | None = None
+    backend: str | None = None
 
 
 EXECUTORS = {

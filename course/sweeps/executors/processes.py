@@ -14,6 +14,7 @@ from course.sweeps.records import SweepStoppedError, cores, read
 
 __all__ = ["default_workers", "opened"]
 
+
 def default_workers(bytes_each: float = 0.0) -> int:
     """Processes of one thread each that this machine has cores for, and free memory when each takes `bytes_each`."""
     import psutil
@@ -35,7 +36,7 @@ def opened(settings: Settings) -> Iterator[Pass]:
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(max(1, cores() // workers), settings.device),
+        initargs=(max(1, cores() // workers), settings.device, settings.backend),
     )
     try:
         yield lambda units: _pass(pool, units)
@@ -71,14 +72,14 @@ def _make_all(unit: making.Unit) -> int:
     return sum(1 for _ in making.make(unit))
 
 
-def _start_worker(threads: int, device: str | None) -> None:
+def _start_worker(threads: int, device: str | None, backend: str | None) -> None:
     """Set up a worker process: quiet, its share of the threads, Ctrl-C left to the parent, gone when that is gone."""
     import signal
     import threading
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    making.begin(threads, device)
+    making.begin(threads, device, backend)
 
 
 def _end_with_parent() -> None:

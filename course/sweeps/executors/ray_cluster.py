@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ _SMALLEST_GPU = 16e9
 def versions() -> dict[str, str]:
     """What must be the same on every machine: a run's numbers depend on it."""
     found = {}
-    for name in ("scaling-laws-course", "tensorflow", "keras", "numpy"):
+    for name in ("scaling-laws-course", "tensorflow", "jax", "keras", "numpy"):
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
@@ -124,9 +124,8 @@ def _reach(address: str) -> None:
 
 def _ask(address: str, answer: list[Any]) -> None:
     with suppress(Exception):
-        from ray import _raylet
-
-        _raylet.GcsClient(address=address).internal_kv_get(b"session_name", namespace=b"session")
+        client: Any = import_module("ray._raylet").GcsClient(address=address)
+        client.internal_kv_get(b"session_name", namespace=b"session")
         answer.append(True)
 
 
@@ -167,7 +166,9 @@ def _looked_over(ray: Any, settings: Settings) -> _Cluster:
         bytes=max((each.get("memory", 0.0) for each in resources), default=0.0),
     )
     if settings.device == "gpu" and not cluster.gpus:
-        raise CannotRunError("No machine of the Ray cluster has a GPU: leave --device gpu out, or add a machine with one.")
+        raise CannotRunError(
+            "No machine of the Ray cluster has a GPU: leave --device gpu out, or add a machine with one."
+        )
     return cluster
 
 
@@ -189,7 +190,9 @@ def _lost(ray: Any) -> tuple[type[BaseException], ...]:
     """What Ray raises for work that went down with its process or machine."""
     from ray import exceptions
 
-    names = "WorkerCrashedError NodeDiedError LocalRayletDiedError OutOfMemoryError ObjectLostError TaskUnschedulableError"
+    names = (
+        "WorkerCrashedError NodeDiedError LocalRayletDiedError OutOfMemoryError ObjectLostError TaskUnschedulableError"
+    )
     return tuple(getattr(exceptions, name) for name in names.split() if hasattr(exceptions, name))
 
 
@@ -251,7 +254,7 @@ def _pass(ray: Any, settings: Settings, cluster: _Cluster, units: Sequence[makin
 def _work(unit: making.Unit, expected: dict[str, str], device: str | None, shared: bool) -> Iterator[dict[str, Any]]:
     """The task: make a unit on a machine of the cluster; records are written there when `shared`."""
     _same_versions(expected, versions())  # of a machine that has joined since
-    making.begin(int(os.environ.get("OMP_NUM_THREADS", 1)), device)
+    making.begin(int(os.environ.get("OMP_NUM_THREADS", 1)), device, unit.backend)
     if shared:
         yield from making.make(unit)
     else:
