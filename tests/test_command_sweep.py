@@ -149,7 +149,7 @@ def test_runs_that_do_not_fit_the_device_are_counted_and_the_command_ends_well(c
 
     monkeypatch.setattr(training, "train_branches", short_of_memory)
     status, out, _ = run(capsys, *ORDINARY, "--out", "mine")
-    assert status == 0 and "did not fit into the device's memory" in out and "diverged" not in out and "N_opt" in out
+    assert status == 0 and "did not fit into the device's memory" in out and "of them diverged" not in out
     told = json.loads(run(capsys, *ORDINARY, "--out", "mine", "--json")[1])
     assert told["out_of_memory"] > 0 == told["diverged"]
 
@@ -202,13 +202,6 @@ def test_a_preset_takes_changes():
     ordinary = sweeps.preset("characters-quick")
     assert (plan.sizes, plan.seeds, plan.recipe.rate) == ((16, 32), (0, 1), 0.003)
     assert (plan.task, plan.budgets, plan.recipe.batch) == (ordinary.task, ordinary.budgets, ordinary.recipe.batch)
-
-
-def test_without_a_word_on_workers_there_is_one_a_core(monkeypatch):
-    monkeypatch.setattr(sweeps, "cores", lambda: 2)
-    assert command._workers(None) == 2 and command._workers(3) == 3
-    monkeypatch.setattr(sweeps, "cores", lambda: 64)
-    assert command._workers(None) == 4
 
 
 def test_equal_steps_and_several_rates_by_option(capsys, tmp_path, trained):
