@@ -43,7 +43,8 @@ def said(lesson: Lesson) -> str:
     found = machine.gpus()
     what = f"GPU found ({', '.join(found)})" if found else "No GPU found"
     if not lesson.gpu:
-        return f"{what}: this lesson uses it, at the same size as without." if found else f"{what}: this lesson needs none."
+        use = "uses it, at the same size as without" if found else "needs none"
+        return f"{what}: this lesson {use}."
     size = "at its larger size" if tier() == "gpu" else "at laptop size"
     if _asked() and (tier() == "gpu") != bool(found):
         what += f", but COURSE_TIER={_asked()}"

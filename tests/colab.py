@@ -147,37 +147,45 @@ def copy_of(original: Path, copy: Path) -> Path:
     return copy
 
 
-def versions(environment: Path) -> dict[str, str]:
-    """Name and version of every package that an environment has."""
+def versions(python: str | Path) -> dict[str, str]:
+    """Name and version of every package that a Python has."""
     code = (
         "import json; from importlib.metadata import distributions; "
-        "print(json.dumps({d.metadata['Name'].lower(): d.version for d in distributions()}))"
+        "print(json.dumps({d.metadata['Name'].lower(): d.version for d in distributions() if d.metadata['Name']}))"
     )
-    return json.loads(_checked(_binary(environment), "-I", "-c", code))
+    return json.loads(_checked(python, "-I", "-c", code))
 
 
 def repository() -> Path:
-    """A clone of what is committed here, with the tag that the set-up cell asks for."""
-    if _run("git", "-C", ROOT, "rev-parse", "HEAD").returncode:
-        raise CannotRehearseError("needs git and a checkout, from which the set-up cell installs the course")
-    folder = BUILD / "course.git"
+    """Git's settings by which the project's address is a clone of what is committed here, with the tag of its version."""
+    folder, settings = BUILD / "course.git", BUILD / "gitconfig"
     shutil.rmtree(folder, ignore_errors=True)
-    _checked("git", "clone", "--quiet", "--bare", "--no-local", ROOT, folder)
-    _checked("git", "-C", folder, "tag", "--force", project(ROOT).tag, "HEAD")
-    return folder
+    settings.write_text(
+        f'[url "{folder.as_uri()}"]\n\tinsteadOf = {project(ROOT).address}\n'
+        "[safe]\n\tdirectory = *\n",  # in a container the checkout belongs to somebody else
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(settings)}
+    try:
+        if _run("git", "-C", ROOT, "rev-parse", "HEAD", env=environment).returncode:
+            raise FileNotFoundError
+    except FileNotFoundError:
+        raise CannotRehearseError("needs git and a checkout, from which the set-up cell installs the course") from None
+    _checked("git", "clone", "--quiet", "--bare", "--no-local", ROOT, folder, env=environment)
+    _checked("git", "-C", folder, "tag", "--force", project(ROOT).tag, "HEAD", env=environment)
+    return settings
 
 
-def variables(environment: Path, repository: Path, folder: Path) -> dict[str, str]:
+def variables(python: str | Path, settings: Path, folder: Path) -> dict[str, str]:
     """The variables of a kernel on Colab: nothing of this project's, and Git told where its address is."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "PYTHON", "VIRTUAL_ENV"))}
+    ours = ("COURSE_", "PYTHON", "VIRTUAL_ENV", "GIT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {
-        "PATH": os.pathsep.join([str(_binary(environment).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(Path(python).parent), os.environ["PATH"]]),
         "COLAB_RELEASE_TAG": "rehearsal",
         "XDG_DATA_HOME": str(folder / "data"),  # where progress goes without Drive
         "COURSE_STATIC": "1",  # no browser answers the sliders
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": project(ROOT).address,
+        "GIT_CONFIG_GLOBAL": str(settings),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
@@ -199,8 +207,8 @@ class Rehearsed:
     error: str = ""
 
 
-def run_notebook(notebook, environment: Path, variables: dict[str, str], folder: Path) -> str:
-    """Run all cells by the kernel of an environment, in a folder; returns the error, "" for none."""
+def run_notebook(notebook, python: str | Path, variables: dict[str, str], folder: Path) -> str:
+    """Run all cells in a folder by a kernel of this Python; returns the error, "" for none."""
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
     from nbclient import NotebookClient
@@ -211,7 +219,7 @@ def run_notebook(notebook, environment: Path, variables: dict[str, str], folder:
     (kernels / "colab" / "kernel.json").write_text(
         json.dumps(
             {
-                "argv": [str(_binary(environment)), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
                 "display_name": "Colab",
                 "language": "python",
             }
@@ -229,26 +237,38 @@ def run_notebook(notebook, environment: Path, variables: dict[str, str], folder:
     return ""
 
 
-def rehearse(lesson: Lesson, environment: Path, repository: Path) -> Rehearsed:
-    """Run the students' edition of a lesson from top to bottom, in a copy of the environment."""
+def rehearse(lesson: Lesson, python: str | Path, settings: Path, place: Path) -> Rehearsed:
+    """Run the students' edition of a lesson from top to bottom by this Python, in a folder that holds nothing else."""
     import nbformat
 
+    folder = place / "content"
+    folder.mkdir()
+    shutil.copy(ROOT / "notebooks" / f"{lesson.path}.ipynb", folder)
+    notebook = nbformat.read(folder / f"{lesson.name}.ipynb", as_version=4)
+    before = versions(python)
+    started = time.perf_counter()
+    error = run_notebook(notebook, python, variables(python, settings, place), folder)
+    seconds = time.perf_counter() - started
+    outputs = next(cell for cell in notebook.cells if cell["id"] == "set-up").outputs
+    said = "".join(output.get("text", "") for output in outputs).strip()
+    return Rehearsed(lesson.number, lesson.name, round(seconds, 1), before, versions(python), said, error)
+
+
+def _in_a_copy(lesson: Lesson, base: Path, settings: Path) -> Rehearsed:
     with tempfile.TemporaryDirectory(prefix=f"{lesson.name}-", dir=BUILD, ignore_cleanup_errors=True) as place:
-        own, folder = copy_of(environment, Path(place, "environment")), Path(place, "content")
-        folder.mkdir()
-        shutil.copy(ROOT / "notebooks" / f"{lesson.path}.ipynb", folder)
-        notebook = nbformat.read(folder / f"{lesson.name}.ipynb", as_version=4)
-        before = versions(own)
-        started = time.perf_counter()
-        error = run_notebook(notebook, own, variables(own, repository, Path(place)), folder)
-        seconds = time.perf_counter() - started
-        outputs = next(cell for cell in notebook.cells if cell["id"] == "set-up").outputs
-        said = "".join(output.get("text", "") for output in outputs).strip()
-        return Rehearsed(lesson.number, lesson.name, round(seconds, 1), before, versions(own), said, error)
+        own = copy_of(base, Path(place, "environment"))
+        return rehearse(lesson, _binary(own), settings, Path(place))
+
+
+def _kept(found: list[Rehearsed]) -> dict[str, Rehearsed]:
+    """The results by name, after the table was written to `build/rehearsal.json`."""
+    rows = json.dumps([asdict(one) for one in found], indent=1)
+    (ROOT / "build" / "rehearsal.json").write_text(rows + "\n", encoding="utf-8")
+    return {one.name: one for one in found}
 
 
 def rehearse_all(names: list[str], at_once: int = 2) -> dict[str, Rehearsed]:
-    """Rehearse the lessons named, so many at a time, and write the table to `build/rehearsal.json`.
+    """Rehearse the lessons named, so many at a time, each in an environment of its own.
 
     Raises CannotRehearseError when the index, a Python or the checkout is missing.
     """
@@ -256,13 +276,24 @@ def rehearse_all(names: list[str], at_once: int = 2) -> dict[str, Rehearsed]:
     BUILD.mkdir(parents=True, exist_ok=True)
     if not index_is_reachable():
         raise CannotRehearseError("needs the package index, from which it installs the versions that Colab has")
-    base, origin = environment(), repository()
+    base, settings = environment(), repository()
     with ThreadPoolExecutor(at_once) as pool:
-        found = list(pool.map(lambda lesson: rehearse(lesson, base, origin), chosen))
-    (ROOT / "build" / "rehearsal.json").write_text(
-        json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8"
-    )
-    return {one.name: one for one in found}
+        return _kept(list(pool.map(lambda lesson: _in_a_copy(lesson, base, settings), chosen)))
+
+
+def here(names: list[str]) -> dict[str, Rehearsed]:
+    """Run the lessons named (all without names) by this very Python, one after another: for Colab's own image.
+
+    The first set-up cell installs the course for all of them.
+    """
+    chosen = [lessons.find(name) for name in names] or list(lessons.LESSONS)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    settings, found = repository(), []
+    for lesson in chosen:
+        with tempfile.TemporaryDirectory(prefix=f"{lesson.name}-", dir=BUILD, ignore_cleanup_errors=True) as place:
+            found.append(rehearse(lesson, sys.executable, settings, Path(place)))
+            print(f"{lesson.number} {lesson.name}: {found[-1].error or 'ran'}", flush=True)
+    return _kept(found)
 
 
 def table(found: dict[str, Rehearsed]) -> str:
@@ -274,3 +305,12 @@ def table(found: dict[str, Rehearsed]) -> str:
         result = "ran" if not one.error else one.error.splitlines()[-1]
         rows.append(f"{one.lesson:4} {one.name:25} {one.seconds:7.1f}  {same:16} {seen} {result}")
     return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    try:
+        rehearsed = here(sys.argv[1:])
+    except (CannotRehearseError, ValueError) as problem:
+        sys.exit(f"{problem}")
+    print(table(rehearsed))
+    sys.exit(any(one.error or not one.before.items() <= one.after.items() for one in rehearsed.values()))

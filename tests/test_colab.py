@@ -7,9 +7,9 @@ import os
 import re
 from pathlib import Path
 
+import colab
 import pytest
 
-import colab
 from course import home, lessons, machine, tiers
 from course.publishing import Project, colab_metadata, project
 
@@ -38,7 +38,13 @@ def found(monkeypatch):
     [
         (SWEEP, [], None, "laptop", "No GPU found: this lesson runs at laptop size."),
         (SWEEP, ["Tesla T4"], None, "gpu", "GPU found (Tesla T4): this lesson runs at its larger size."),
-        (SWEEP, ["Tesla T4"], "laptop", "laptop", "GPU found (Tesla T4), but COURSE_TIER=laptop: this lesson runs at laptop size."),
+        (
+            SWEEP,
+            ["Tesla T4"],
+            "laptop",
+            "laptop",
+            "GPU found (Tesla T4), but COURSE_TIER=laptop: this lesson runs at laptop size.",
+        ),
         (SWEEP, [], "gpu", "gpu", "No GPU found, but COURSE_TIER=gpu: this lesson runs at its larger size."),
         (SWEEP, [], "laptop", "laptop", "No GPU found: this lesson runs at laptop size."),
         (PLAIN, [], None, "laptop", "No GPU found: this lesson needs none."),
@@ -79,7 +85,9 @@ def test_progress_and_sweeps_go_to_a_mounted_drive_and_are_there_in_the_next_ses
     assert not home.home().is_relative_to(place)
     assert not home.results("sweep").is_relative_to(place)
     mount()
-    assert home.results("sweep") == home.results("sweep") == place / "MyDrive" / "scaling-laws-course" / "sweeps" / "sweep"
+    assert (
+        home.results("sweep") == home.results("sweep") == place / "MyDrive" / "scaling-laws-course" / "sweeps" / "sweep"
+    )
     progress.record("4.1.1", "passed", 1.0)
     assert list((place / "MyDrive/scaling-laws-course/progress").iterdir())
     progress.reset()  # what a new session knows
@@ -112,7 +120,9 @@ def test_the_address_is_one_line_of_pyproject_and_a_fork_changes_it(tmp_path):
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     address = project(ROOT).address
     assert text.count(address) == 1
-    (tmp_path / "pyproject.toml").write_text(text.replace(address, "https://github.com/some-one/a.fork"), encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        text.replace(address, "https://github.com/some-one/a.fork"), encoding="utf-8"
+    )
     fork = project(tmp_path)
     assert "pip" in fork.setup(PLAIN) and f"git+https://github.com/some-one/a.fork@{fork.tag}" in fork.setup(PLAIN)
     assert f"/github/some-one/a.fork/blob/{fork.tag}/notebooks/x.ipynb" in fork.badge("notebooks/x.ipynb")
@@ -144,7 +154,9 @@ def _run(source: str, folder: Path, environment: dict[str, str]):
     from nbformat import v4
 
     notebook = v4.new_notebook(cells=[v4.new_code_cell(source)])
-    client = NotebookClient(notebook, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(folder)}}
+    )
     client.execute(env={**os.environ, **environment})
     return notebook.cells[0].outputs
 
@@ -192,7 +204,9 @@ def rehearsed(request):
     return found
 
 
-@pytest.mark.skipif(not ASKED, reason="`make rehearsal` runs it: it downloads a gigabyte and takes as long as all other tests")
+@pytest.mark.skipif(
+    not ASKED, reason="`make rehearsal` runs it: it downloads a gigabyte and takes as long as all other tests"
+)
 @pytest.mark.parametrize("name", NAMES or ["every notebook"])
 def test_a_notebook_runs_among_colabs_versions_and_changes_none(rehearsed, name):
     one = rehearsed[name]
