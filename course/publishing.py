@@ -19,9 +19,12 @@ __all__ = ["SETUP", "Project", "colab_metadata", "project"]
 
 SETUP = """\
 try: import course  # No module named 'course'? Open the lesson through `make lab`, or choose the kernel of its .venv
-except ImportError: get_ipython().run_line_magic("pip", "install -q --no-deps git+{address}@{tag}")
+except ImportError: import sys; get_ipython().system(f'"{{sys.executable}}" -m pip install -q --no-deps git+{address}@{tag}')
 import course; course.begin("{number}")"""
-"""The set-up cell. `--no-deps`: what the machine comes with stays as it is, and `begin` says what does not fit."""
+"""The set-up cell. `--no-deps`: what the machine comes with stays as it is, and `begin` says what does not fit.
+
+Not `%pip`, which tells everybody to restart the kernel.
+"""
 
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 

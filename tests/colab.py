@@ -106,7 +106,8 @@ def _checked(*command: str | Path, **options) -> str:
     return done.stdout
 
 
-def _binary(environment: Path) -> Path:
+def binary(environment: Path) -> Path:
+    """The Python of an environment."""
     return environment / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
@@ -128,13 +129,13 @@ def environment() -> Path:
     shutil.rmtree(making, ignore_errors=True)
     _checked(python(), "-m", "venv", making)
     wanted = [f"{name}=={version}" for name, version in VERSIONS.items()]
-    _checked(_binary(making), "-m", "pip", "install", "--quiet", *wanted)
-    packages = Path(_checked(_binary(making), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    _checked(binary(making), "-m", "pip", "install", "--quiet", *wanted)
+    packages = Path(_checked(binary(making), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     for name, text in STAND_IN.items():
         path = packages / "google" / "colab" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    _checked(_binary(making), "-m", "compileall", "-q", packages / "google")
+    _checked(binary(making), "-m", "compileall", "-q", packages / "google")
     making.rename(folder)
     return folder
 
@@ -188,6 +189,7 @@ def variables(python: str | Path, settings: Path, folder: Path) -> dict[str, str
         "GIT_CONFIG_GLOBAL": str(settings),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's word on Python's frozen modules
     }
 
 
@@ -257,7 +259,7 @@ def rehearse(lesson: Lesson, python: str | Path, settings: Path, place: Path) ->
 def _in_a_copy(lesson: Lesson, base: Path, settings: Path) -> Rehearsed:
     with tempfile.TemporaryDirectory(prefix=f"{lesson.name}-", dir=BUILD, ignore_cleanup_errors=True) as place:
         own = copy_of(base, Path(place, "environment"))
-        return rehearse(lesson, _binary(own), settings, Path(place))
+        return rehearse(lesson, binary(own), settings, Path(place))
 
 
 def _kept(found: list[Rehearsed]) -> dict[str, Rehearsed]:

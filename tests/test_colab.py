@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import colab
@@ -204,9 +205,12 @@ def rehearsed(request):
     return found
 
 
-@pytest.mark.skipif(
+rehearsal = pytest.mark.skipif(
     not ASKED, reason="`make rehearsal` runs it: it downloads a gigabyte and takes as long as all other tests"
 )
+
+
+@rehearsal
 @pytest.mark.parametrize("name", NAMES or ["every notebook"])
 def test_a_notebook_runs_among_colabs_versions_and_changes_none(rehearsed, name):
     one = rehearsed[name]
@@ -216,3 +220,19 @@ def test_a_notebook_runs_among_colabs_versions_and_changes_none(rehearsed, name)
     assert one.said == tiers.said(lessons.find(name))
     table = json.loads((ROOT / "build" / "rehearsal.json").read_text(encoding="utf-8"))
     assert any(row["name"] == name and row["seconds"] == one.seconds for row in table)
+
+
+SLIDERS = """
+from course.widgets import explore, log_slider, slider
+controls = {"whole": slider(1, 0, 3, 1, "whole"), "share": slider(0.5, 0.0, 1.0, 0.1, "share")}
+explore(lambda **values: None, factor=log_slider(10, 1, 1000, "factor"), **controls)
+"""
+
+
+@rehearsal
+def test_sliders_are_made_among_colabs_versions(rehearsed):
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(Path.home())}
+    python = colab.binary(colab.environment())
+    done = subprocess.run([python, "-c", SLIDERS], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(kind in done.stdout for kind in ("IntSlider", "FloatSlider", "FloatLogSlider"))

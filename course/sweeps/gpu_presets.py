@@ -52,7 +52,7 @@ def _four_decades(task: str, family: str, lowest: float, tokens_per_param: tuple
 GPU_PRESETS: dict[str, tuple[str, Callable[[], Plan]]] = {
     "characters-gpu": (
         "character MLP, four decades of compute, one seed; for a GPU",
-        lambda: _four_decades("characters", "char_mlp", 1e10, (0.5, 150.0)),
+        lambda: _four_decades("characters", "char_mlp", 1e10, (0.4, 150.0)),
     ),
     "bytes-gpu": (
         "byte Transformer, four decades of compute, one seed; for a GPU",
