@@ -48,12 +48,11 @@ def tensorflow_facts(seconds: float = 1.0) -> dict[str, Any]:
 
 def _facts(seconds: float) -> dict[str, Any]:
     tf = machine.import_tensorflow(show=False)
-    gpus = machine.gpus()
     with machine.quiet(show=False):
         return {
             "tensorflow": tf.__version__,
             "keras": tf.keras.__version__,
-            "gpus": gpus,
+            "gpus": machine.gpus(),
             "threads": tf.config.threading.get_intra_op_parallelism_threads(),
             "rate": asdict(machine.matrix_product_rate(1024, seconds)),
         }

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 __all__ = [
+    "BACKENDS",
     "CannotRunError",
     "Measurement",
+    "backend",
     "begin",
+    "compute_capability",
     "copy_bandwidth",
     "days_needed",
     "duration",
     "gflops_per_second",
     "gpus",
+    "import_backend",
     "matrix_product_flops",
     "matrix_product_rate",
     "matrix_product_seconds",
@@ -44,6 +48,12 @@ PYTHONS = ((3, 11), (3, 13))
 
 TENSORFLOW = (2, 16)
 """The oldest TensorFlow: the first that comes with Keras 3."""
+
+BACKENDS = ("tensorflow", "jax")
+"""The libraries that the engine trains with; a process has one of them, because Keras has."""
+
+JAX = (0, 4, 30)
+"""The oldest JAX."""
 
 
 class CannotRunError(RuntimeError):
@@ -171,14 +181,119 @@ def _first_work(x: Any) -> Any:
     return x @ x + 1.0
 
 
+# --- the library that trains ----------------------------------------------------------------------
+
+
+def backend(asked: str | None = None) -> str:
+    """The library that trains in this process, "tensorflow" or "jax". Imports neither.
+
+    Keras fixes it when it is imported. Before that it is `asked`, else what KERAS_BACKEND names, else
+    TensorFlow. Raises ValueError for a name that is neither, CannotRunError where Keras runs on
+    something else already.
+    """
+    if asked is not None and asked not in BACKENDS:
+        raise ValueError(f"backend is {' or '.join(map(repr, BACKENDS))}; got {asked!r}.")
+    if "keras" not in sys.modules:
+        named = asked or os.environ.get("KERAS_BACKEND", "").lower()
+        return named if named in BACKENDS else BACKENDS[0]
+    fixed: str = sys.modules["keras"].config.backend()
+    if fixed not in ((asked,) if asked else BACKENDS):
+        raise CannotRunError(
+            f"Keras already runs on {fixed} in this process, which cannot be changed: start a new Python and "
+            f"set KERAS_BACKEND={asked or BACKENDS[0]} before Keras is imported."
+        )
+    return fixed
+
+
+def jax_problem() -> str:
+    """One sentence when JAX is missing or too old, else "". Does not import it."""
+    if "jax" not in sys.modules and importlib.util.find_spec("jax") is None:
+        return (
+            "JAX is not installed in this Python: `pip install jax` brings it (`pip install 'jax[cuda12]'` for a GPU), "
+            "or train with TensorFlow."
+        )
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        found, wanted = metadata.version("jax"), ".".join(map(str, JAX))
+        if numbers_of(found) < JAX:
+            return f"JAX {found} is too old: the engine needs {wanted} or newer; `pip install -U jax` brings it."
+    return ""
+
+
+def import_jax(show: bool = True) -> Any:
+    """Import JAX, and Keras on it, and make them do their first work without a word. Returns the module.
+
+    Does not import TensorFlow. Raises CannotRunError, also where Keras already runs on another library.
+    """
+    if problem := jax_problem():
+        raise CannotRunError(problem)
+    backend("jax")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # two open notebooks share one GPU
+    os.environ["KERAS_BACKEND"] = "jax"
+    try:
+        with quiet(show):
+            import jax
+            import keras  # noqa: F401  (from here on Keras runs on JAX)
+
+            jax.jit(_first_work)(jax.numpy.ones((1, 1))).block_until_ready()
+    except (Exception, SystemExit) as error:
+        raise CannotRunError(
+            f"JAX is installed but does not work ({said(error)}): reinstall it with `pip install --force-reinstall jax`."
+        ) from error
+    return jax
+
+
+def import_backend(asked: str | None = None, threads: int | None = None) -> str:
+    """Import the library that trains (see `backend`), quietly and ready to work, and return its name.
+
+    `threads` are the processor's threads that an operation may use, all when None; it is heard only before
+    the library has done anything. Raises as `backend` does, and CannotRunError where the library is missing,
+    too old or broken.
+    """
+    name = backend(asked)
+    if name == "jax":
+        if threads is not None:
+            os.environ["PJRT_NPROC"] = os.environ["NPROC"] = str(threads)  # older versions read the second alone
+        import_jax()
+        return name
+    if threads is not None and not tensorflow_problem():
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        with quiet():
+            import tensorflow as tf
+
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+    import_tensorflow()
+    return name
+
+
 def gpus() -> list[str]:
-    """Names of the GPUs that TensorFlow finds ("Tesla T4"); none on a machine without. Raises CannotRunError."""
-    tf = sys.modules.get("tensorflow") or import_tensorflow(show=False)
-    with quiet(show=False):
-        return [
-            str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
-            for gpu in tf.config.list_physical_devices("GPU")
-        ]
+    """Names of the GPUs that the library that trains here sees, such as "Tesla T4"; empty without one.
+
+    Imports that library (`backend`) and no other. Raises CannotRunError as `import_backend` does.
+    """
+    if import_backend() == "jax":
+        return [gpu.device_kind for gpu in _jax_gpus()]
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details
+    return [details(gpu).get("device_name", gpu.name) for gpu in tf.config.list_physical_devices("GPU")]
+
+
+def compute_capability() -> tuple[int, ...]:
+    """CUDA compute capability of the first GPU, (7, 5) for a T4, (8, 0) for an A100; () without a GPU that has one."""
+    if import_backend() == "jax":
+        return numbers_of(str(getattr(_jax_gpus()[0], "compute_capability", ""))) if _jax_gpus() else ()
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    details = tf.config.experimental.get_device_details(found[0]) if found else {}
+    return tuple(details.get("compute_capability", ()))
+
+
+def _jax_gpus() -> list[Any]:
+    import jax
+
+    return [device for device in jax.local_devices() if device.platform == "gpu"]
 
 
 # --- the first call of a lesson -------------------------------------------------------------------
@@ -346,6 +461,8 @@ def _finish(tf: Any) -> Callable[[], Any]:
 def _product_times(size: int, seconds: float, dtype: str) -> list[float]:
     if isinstance(size, bool) or int(size) != size or size < 1:
         raise ValueError(f"A matrix has a whole number of rows, 1 or more; got size={size!r}.")
+    if backend() == "jax":
+        return _jax_product_times(int(size), seconds, dtype)
     tf = import_tensorflow()
     a = tf.cast(tf.random.stateless_normal((int(size), int(size)), seed=(5, 1)), dtype)
     b = tf.cast(tf.random.stateless_normal((int(size), int(size)), seed=(5, 2)), dtype)
@@ -358,11 +475,17 @@ def _product_times(size: int, seconds: float, dtype: str) -> list[float]:
     return _times(work, seconds)
 
 
+def _jax_product_times(size: int, seconds: float, dtype: str) -> list[float]:
+    jax = import_jax()
+    a, b = (jax.random.normal(jax.random.key(i), (size, size)).astype(dtype) for i in (1, 2))
+    return _times(lambda: jax.numpy.matmul(a, b).block_until_ready(), seconds)
+
+
 def matrix_product_seconds(size: int, seconds: float = 0.3, dtype: str = "float32") -> Measurement:
     """Time in s of one `size` by `size` matrix product in TensorFlow, on the GPU where there is one.
 
-    Repeats it for about `seconds` (five times at least). Raises ValueError for a size below 1 and
-    CannotRunError without TensorFlow. Lesson 5.1.
+    In JAX where that is what trains here (`backend`). Repeats it for about `seconds` (five times at
+    least). Raises ValueError for a size below 1 and CannotRunError without TensorFlow. Lesson 5.1.
     """
     return _quartiles(_product_times(size, seconds, dtype), "s")
 

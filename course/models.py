@@ -26,7 +26,8 @@ should change when it grows, in depth and in width, is lesson 3.1's subject.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILIES",
     "MUP_BASE_WIDTH",
+    "PRECISIONS",
     "CharMLPShape",
     "ConvShape",
     "Family",
@@ -127,6 +129,9 @@ class TransformerShape:
     positions: str = "alibi"
 
 
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+"""What layers may compute in, and Keras' name for it; weights are float32 in both."""
+
 Shape = LinearShape | MLPShape | ConvShape | CharMLPShape | TransformerShape
 
 
@@ -187,7 +192,8 @@ def _linear(shape: LinearShape, task: Task, seed: int) -> Any:
     inputs = keras.Input(task.inputs)
     x = keras.layers.Reshape((math.prod(task.inputs),))(inputs)
     x = keras.ops.take(x, seen, axis=1)
-    return keras.Model(inputs, keras.layers.Dense(shape.outputs, kernel_initializer="zeros", name="head")(x))
+    head = keras.layers.Dense(shape.outputs, kernel_initializer="zeros", name="head", dtype="float32")
+    return keras.Model(inputs, head(x))
 
 
 def _mlp(shape: MLPShape, task: Task, seed: int) -> Any:
@@ -231,7 +237,8 @@ def _head(outputs: int, seed: int, use_bias: bool = True, scale: float = 0.01) -
     initial = keras.initializers.VarianceScaling(
         scale, "fan_in", "truncated_normal", seed=seed
     )  # starts near log(outputs)
-    return keras.layers.Dense(outputs, use_bias=use_bias, kernel_initializer=initial, name="head")
+    # Logits in float32, whatever the other layers compute in: bfloat16 would round a logit of 8 to 1/32.
+    return keras.layers.Dense(outputs, use_bias=use_bias, kernel_initializer=initial, name="head", dtype="float32")
 
 
 def _conv(shape: ConvShape, task: Task, seed: int) -> Any:
@@ -313,8 +320,8 @@ def _attention_class() -> Any:
             q, k, v = (
                 ops.reshape(part, (-1, self.length, self.heads, self.width)) for part in ops.split(self.qkv(x), 3, -1)
             )
-            scores = ops.einsum("bqhd,bkhd->bhqk", q * self.width**-0.5, k) + self.bias
-            mixed = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores), v)
+            scores = ops.cast(ops.einsum("bqhd,bkhd->bhqk", q * self.width**-0.5, k), "float32") + self.bias
+            mixed = ops.einsum("bhqk,bkhd->bqhd", ops.cast(ops.softmax(scores), v.dtype), v)
             return self.out(ops.reshape(mixed, (-1, self.length, self.heads * self.width)))
 
     return CausalAttention
@@ -432,10 +439,25 @@ def shape(family: str, size: int, task: Task) -> Shape:
     return found
 
 
-def build(family: str, size: int, task: Task, seed: int = 0) -> Any:
+def build(family: str, size: int, task: Task, seed: int = 0, precision: str = "float32") -> Any:
     """A Keras model of this family and size, its weights drawn from `seed`. Raises as `shape` does.
 
     The same seed gives the same weights on every Keras backend's own generator, not across backends.
+    precision: what layers compute in, a key of `PRECISIONS`; the head and the softmax stay in float32.
     """
     described = shape(family, size, task)
-    return FAMILIES[family].layers(described, task, 1000 * whole("seed", seed, 0))
+    with _policy(precision):
+        return FAMILIES[family].layers(described, task, 1000 * whole("seed", seed, 0))
+
+
+@contextmanager
+def _policy(precision: str) -> Iterator[None]:
+    """Layers made inside compute in this precision."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(PRECISIONS[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -45,7 +45,9 @@ def said(lesson: Lesson) -> str:
     if not lesson.gpu:
         use = "uses it, at the same size as without" if found else "needs none"
         return f"{what}: this lesson {use}."
-    size = "at its larger size" if tier() == "gpu" else "at laptop size"
-    if _asked() and (tier() == "gpu") != bool(found):
-        what += f", but COURSE_TIER={_asked()}"
+    found_tier = "gpu" if found else "laptop"
+    chosen = _asked() or found_tier
+    if chosen != found_tier:
+        what += f", but COURSE_TIER={chosen}"
+    size = "at its larger size" if chosen == "gpu" else "at laptop size"
     return f"{what}: this lesson runs {size}."

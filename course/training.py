@@ -1,8 +1,9 @@
 """One compiled loop: a model, a task and a budget of steps go in, a finished run comes out.
 
-The engine is an ordinary Keras model and optimiser inside one XLA-compiled TensorFlow function that
-holds the whole loop: batches are drawn inside the graph and the number of steps is a tensor, so one
-compilation a size serves every budget and seed. `Trainer` is that loop; `train` makes one run with it;
+The engine is an ordinary Keras model and optimiser inside one XLA-compiled function that holds the
+whole loop: batches are drawn inside the graph and the number of steps is a tensor, so one
+compilation a size serves every budget and seed. It is written for TensorFlow, the default, and for JAX
+(`course.engines`); a process trains with one of them. `Trainer` is that loop; `train` makes one run with it;
 `train_branches` makes a run for each of several budgets from one stable-rate phase, each branching off
 a cool-down of its own, which gives an IsoFLOP sweep for little more than its largest runs (Hu et al.
 2024, section 4; Hägele et al. 2024). Lesson 5.3 builds both.
@@ -15,8 +16,10 @@ scaling curve (lesson 5.3).
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +27,21 @@ import numpy as np
 
 from course import models
 from course.inputs import positive, whole
-from course.machine import import_tensorflow
+from course.machine import CannotRunError, compute_capability, import_backend
 
 if TYPE_CHECKING:
     from course.data import Task
 
-__all__ = ["Outcome", "Recipe", "Trainer", "learning_rate", "train", "train_branches"]
+__all__ = [
+    "OutOfMemoryError",
+    "Outcome",
+    "Recipe",
+    "Trainer",
+    "best_precision",
+    "learning_rate",
+    "train",
+    "train_branches",
+]
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Recipe:
     warmup: steps of linear rise. schedule: "wsd" (stable, then linear to zero over the last `cooldown`
     share of the steps), "cosine" (to zero from the end of the warm-up) or "constant". The optimiser is
     Adam with beta_1 0.9, `beta_2` and `epsilon`; gradients are clipped to a global norm of `clip` (0: not).
+    precision: "float32", or "bfloat16" for the layers' arithmetic, with weights, softmax, logits and loss in float32.
     """
 
     batch: int
@@ -54,6 +67,7 @@ class Recipe:
     clip: float = 1.0
     optimizer: str = "adam"
     dense_gradients: bool = True
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         whole("batch", self.batch)
@@ -71,6 +85,8 @@ class Recipe:
             raise ValueError(f"schedule is 'wsd', 'cosine' or 'constant'; got {self.schedule!r}.")
         if self.optimizer not in ("adam", "adamw", "sgd"):
             raise ValueError(f"optimizer is 'adam', 'adamw' or 'sgd'; got {self.optimizer!r}.")
+        if self.precision not in models.PRECISIONS:
+            raise ValueError(f"precision is 'float32' or 'bfloat16'; got {self.precision!r}.")
         if not 0 < self.cooldown <= 1:
             raise ValueError(f"cooldown is a share of the steps, above 0 and at most 1; got {self.cooldown!r}.")
 
@@ -116,58 +132,72 @@ class Outcome:
         return not math.isfinite(self.loss)
 
 
-def _cross_entropy(logits: Any, targets: Any) -> Any:
-    """Cross-entropy in nats of integer targets; its gradient is the softmax less the one-hot target (lesson 4.1).
+_OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED|ResourceExhausted|out of memory", re.IGNORECASE)
 
-    The numbers are those of `tf.nn.sparse_softmax_cross_entropy_with_logits`, whose checks of the targets cost
-    XLA a quarter of a step of the smallest model.
+
+class OutOfMemoryError(CannotRunError):
+    """A model does not fit the device's memory with its batch; the message names both and says what to do."""
+
+
+def best_precision() -> str:
+    """The precision for large models here: "bfloat16" on a GPU that has it (compute capability 8.0, an A100, or more).
+
+    "float32" elsewhere: processors and older GPUs compute in bfloat16 more slowly, if at all.
     """
-    import tensorflow as tf
-
-    @tf.custom_gradient
-    def loss(logits: Any) -> tuple[Any, Callable[[Any], Any]]:
-        shifted = logits - tf.reduce_max(logits, -1, keepdims=True)
-        exponentials = tf.exp(shifted)
-        total = tf.reduce_sum(exponentials, -1, keepdims=True)
-        hot = tf.range(logits.shape[-1], dtype=targets.dtype) == targets[..., None]
-
-        def gradient(upstream: Any) -> Any:
-            return (exponentials / total - tf.cast(hot, logits.dtype)) * upstream[..., None]
-
-        return tf.math.log(total[..., 0]) - tf.reduce_sum(tf.where(hot, shifted, 0.0), -1), gradient
-
-    return loss(logits)
+    return "bfloat16" if compute_capability() >= (8, 0) else "float32"
 
 
 class Trainer:
     """A model of one family and size on one task, with its compiled loop and compiled validation.
 
     Making it builds the Keras model; the first `advance` compiles. `reset(seed)` starts a new run
-    without a new compilation. Raises ValueError as `course.models.build` does, CannotRunError without
-    TensorFlow.
+    without a new compilation. backend: "tensorflow" or "jax", as `course.machine.backend` chooses it when None.
+    devices: how many share each batch (JAX only); neither is part of what a run is. Weights and batches
+    of a seed are each library's own, so that two of them agree as two seeds do.
+
+    Raises ValueError as `course.models.build` does and for devices that cannot be had, CannotRunError
+    where the library cannot be used, and OutOfMemoryError, here and later, where the device's memory is short.
     """
 
-    def __init__(self, task: Task, family: str, size: int, recipe: Recipe) -> None:
-        self.tf = tf = import_tensorflow()
+    def __init__(
+        self, task: Task, family: str, size: int, recipe: Recipe, *, backend: str | None = None, devices: int = 1
+    ) -> None:
+        self.backend, self.devices = import_backend(backend), whole("devices", devices)
         import keras
 
-        self.task, self.family, self.size, self.recipe = task, family, size, recipe
-        self.model = models.build(family, size, task, 0)
-        clip = recipe.clip or None
-        common = {"learning_rate": 0.0, "global_clipnorm": clip}
-        if recipe.optimizer == "sgd":
-            self.optimizer = keras.optimizers.SGD(momentum=0.9, **common)
+        if self.backend == "jax":
+            from course.engines.jax import Engine
         else:
-            kind = keras.optimizers.Adam if recipe.optimizer == "adam" else keras.optimizers.AdamW
-            self.optimizer = kind(beta_2=recipe.beta_2, epsilon=recipe.epsilon, **common)
-        self.optimizer.build(self.model.trainable_variables)
-        self.arrays = {name: tf.constant(value) for name, value in task.train.items()}
-        self._advance = tf.function(self._steps, jit_compile=True)
-        self._evaluate = tf.function(self._validation_loss, jit_compile=True)
-        self._validation = self._padded(*task.validation)
+            from course.engines.tensorflow import Engine  # type: ignore[assignment]
+
+        self.task, self.family, self.size, self.recipe = task, family, size, recipe
+        with self._memory_watched():
+            self.model = models.build(family, size, task, 0, recipe.precision)
+            common = {"learning_rate": 0.0, "global_clipnorm": recipe.clip or None}
+            if recipe.optimizer == "sgd":
+                self.optimizer = keras.optimizers.SGD(momentum=0.9, **common)
+            else:
+                kind = keras.optimizers.Adam if recipe.optimizer == "adam" else keras.optimizers.AdamW
+                self.optimizer = kind(beta_2=recipe.beta_2, epsilon=recipe.epsilon, **common)
+            self.optimizer.build(self.model.trainable_variables)
+            self.engine = Engine(task, self.model, self.optimizer, recipe, self.devices)
+            self._validation = self._padded(*task.validation)
         self.seed, self.step, self.alive = 0, 0, True
         self.compile_seconds = self.untrained = 0.0
         self._slice = 64  # steps between two moments at which Ctrl-C is heard: about half a second's, once measured
+
+    @contextmanager
+    def _memory_watched(self) -> Iterator[None]:
+        """Raise OutOfMemoryError in place of what either library says when memory runs out."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(f"{type(error).__name__} {error}"):
+                raise
+            raise OutOfMemoryError(
+                f"The device ran out of memory for {self.family} of size {self.size} with a batch of {self.recipe.batch}: "
+                "take a smaller size or batch, or a larger device."
+            ) from error
 
     # --- state ------------------------------------------------------------------------------------
 
@@ -182,8 +212,9 @@ class Trainer:
     def restore(self, saved: tuple[int, bool, list[Any]]) -> None:
         """Go back to a snapshot."""
         self.step, self.alive, values = saved
-        for variable, value in zip(self._state, values, strict=True):
-            variable.assign(value)
+        with self._memory_watched():
+            for variable, value in zip(self._state, values, strict=True):
+                variable.assign(value)
 
     def reset(self, seed: int) -> None:
         """Begin anew: weights and batches of this seed, an empty optimiser.
@@ -192,7 +223,8 @@ class Trainer:
         """
         if whole("seed", seed, 0) >= 2**31:
             raise ValueError(f"seed must be below 2^31; got {seed!r}.")
-        fresh = models.build(self.family, self.size, self.task, seed)
+        with self._memory_watched():
+            fresh = models.build(self.family, self.size, self.task, seed, self.recipe.precision)
         self.restore(
             (
                 0,
@@ -203,51 +235,15 @@ class Trainer:
         )
         self.seed = int(seed)
 
-    # --- the compiled functions -------------------------------------------------------------------
-
-    def _loss(self, x: Any, y: Any) -> Any:
-        """Loss of each target, float32, shape of y."""
-        tf = self.tf
-        outputs = self.model(x, training=True)
-        if self.task.loss == "cross_entropy":
-            return _cross_entropy(outputs, y)
-        return tf.square(tf.reshape(outputs, tf.shape(y)) - y)
-
-    def _steps(self, steps: Any, first: Any, seed: Any, rates: Any, cosine: Any, total: Any) -> tuple[Any, Any, Any]:
-        """Take `steps` optimiser steps; rates = (peak, warmup, decay's start, decay's end), float32.
-
-        Returns the steps done, `total` plus the sum of their losses, and the last one's.
-        """
-        tf = self.tf
-        peak, warmup, start, end = tf.unstack(rates)
-        weights = self.model.trainable_variables
-
-        def one(done: Any, total: Any, last: Any) -> tuple[Any, Any, Any]:
-            now = first + done
-            x, y = self.task.draw(self.arrays, tf.stack([seed, now]), self.recipe.batch)
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(self._loss(x, y))
-            gradients = tape.gradient(loss, weights)
-            if self.recipe.dense_gradients:
-                gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-            at = tf.cast(now, tf.float32)
-            part = tf.clip_by_value((at - start) / tf.maximum(end - start, 1.0), 0.0, 1.0)
-            fall = tf.where(cosine, 0.5 * (1.0 + tf.cos(np.pi * part)), 1.0 - part)
-            self.optimizer.learning_rate.assign(peak * tf.minimum(1.0, (at + 1.0) / warmup) * fall)
-            self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-            return done + 1, total + loss, loss
-
-        def going(done: Any, total: Any, last: Any) -> Any:
-            return (done < steps) & tf.math.is_finite(last)
-
-        return tf.while_loop(going, one, (tf.constant(0), total, tf.constant(0.0)))
+    # --- validation -------------------------------------------------------------------------------
 
     _CHUNK = 4096  # targets that are validated at once: bounds the memory of the logits
 
-    def _padded(self, x: Any, y: Any, weights: Any) -> tuple[Any, Any, Any]:
-        """The validation data as tensors (chunks, samples, ...), filled up with samples of weight 0."""
-        tf, n = self.tf, len(x)
+    def _padded(self, x: Any, y: Any, weights: Any) -> tuple[Any, ...]:
+        """The validation data for the engine as (chunks, samples, ...), filled up with samples of weight 0."""
+        n, devices = len(x), self.devices
         at_once = max(1, min(n, self._CHUNK // self.task.tokens_per_sample))
+        at_once = -(-at_once // devices) * devices  # which devices share
         chunks = -(-n // at_once)
         weights = np.full(np.shape(y), 1.0 / np.size(y)) if weights is None else np.asarray(weights)
 
@@ -258,16 +254,11 @@ class Trainer:
 
         weights = fill(weights)
         weights.reshape(chunks * at_once, -1)[n:] = 0
-        y_type = tf.int32 if self.task.loss == "cross_entropy" else tf.float32
-        x_type = tf.int32 if self.task.vocabulary else tf.float32
-        return tf.cast(fill(x), x_type), tf.cast(fill(y), y_type), tf.cast(weights, tf.float32)
+        y_type = np.int32 if self.task.loss == "cross_entropy" else np.float32
+        x_type = np.int32 if self.task.vocabulary else np.float32
+        return self.engine.constants([fill(x).astype(x_type), fill(y).astype(y_type), weights.astype(np.float32)])
 
-    def _validation_loss(self, x: Any, y: Any, weights: Any) -> Any:
-        tf = self.tf
-        total = tf.constant(0.0)
-        for i in tf.range(tf.shape(x)[0]):
-            total += tf.reduce_sum(self._loss(x[i], y[i]) * weights[i])
-        return total
+    # --- what a run is made of --------------------------------------------------------------------
 
     def compile(self) -> float:
         """Compile both functions, once; returns the seconds it took the first time."""
@@ -278,27 +269,22 @@ class Trainer:
             self.compile_seconds = time.perf_counter() - started
         return self.compile_seconds
 
-    # --- what a run is made of --------------------------------------------------------------------
-
     def _run(self, steps: int, of_steps: int) -> tuple[int, float, float]:
         """Call the compiled loop. Returns the steps done, the sum of their losses, and the last one's.
 
         It is called for about half a second at a time, so that Ctrl-C is heard; where it is cut changes no number.
         """
-        tf = self.tf
         start, end, cosine = _decay(self.recipe, of_steps)
-        rates = tf.constant([self.recipe.peak_rate(self.size), max(self.recipe.warmup, 1), start, end], tf.float32)
-        seed, cosine = tf.constant(self.seed, tf.int32), tf.constant(cosine)
-        done, total, last = 0, tf.constant(0.0), 0.0
+        rates = np.array([self.recipe.peak_rate(self.size), max(self.recipe.warmup, 1), start, end], np.float32)
+        done, total, last = 0, 0.0, 0.0
         while True:
             now = min(steps - done, self._slice)
             started = time.perf_counter()
-            taken, total, last = self._advance(
-                tf.constant(now, tf.int32), tf.constant(self.step + done, tf.int32), seed, rates, cosine, total
-            )
-            done, last = done + int(taken), float(last)
+            with self._memory_watched():
+                taken, total, last = self.engine.advance(now, self.step + done, self.seed, rates, cosine, total)
+            done += taken
             if done >= steps or not math.isfinite(last):
-                return done, float(total), last
+                return done, total, last
             self._slice = max(1, min(4 * now, round(0.5 * now / (time.perf_counter() - started))))
 
     def advance(self, to_step: int, of_steps: int) -> float:
@@ -318,7 +304,10 @@ class Trainer:
 
         It has when its loss stopped being a number or is above twice the untrained model's.
         """
-        loss = float(self._evaluate(*self._validation)) if self.alive else math.nan
+        if not self.alive:
+            return math.nan
+        with self._memory_watched():
+            loss = self.engine.evaluate(*self._validation)
         return math.nan if self.untrained and loss > 2 * self.untrained else loss
 
 

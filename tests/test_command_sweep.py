@@ -247,7 +247,7 @@ def test_foreign_files_are_named(capsys, tmp_path):
 
 
 def test_ctrl_c_is_one_sentence_with_what_is_kept(capsys, tmp_path, monkeypatch, trained):
-    make, made = sweeps.running._make, []
+    make, made = sweeps.making.make, []
 
     def interrupted(unit):
         for record in make(unit):
@@ -257,7 +257,7 @@ def test_ctrl_c_is_one_sentence_with_what_is_kept(capsys, tmp_path, monkeypatch,
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweeps.running, "_make", interrupted)
+        patched.setattr(sweeps.making, "make", interrupted)
         status, _, err = run(capsys, *ORDINARY, "--out", "mine", "--json")
     assert status == 130
     assert err.strip() == "course: stopped; 2 finished runs are kept in mine. The same command goes on from there."

@@ -297,7 +297,7 @@ def test_several_rates_are_runs_of_their_own_and_one_compilation_a_size(trained,
     frame = sweeps.run(several, tmp_path, progress=False)
     assert len(frame) == 2 * len(plan(seeds=(0, 1)).runs) == frame["run_id"].nunique()
     assert frame["learning_rate"].nunique() > plan().table()["learning_rate"].nunique()
-    assert sweeps.running._trainer.cache_info().misses == 3
+    assert sweeps.making._trainer.cache_info().misses == 3
     one = plan(recipe=replace(RECIPE, rate=0.02), seeds=(0, 1))
     assert {config.run_id for config in one.runs} <= set(frame["run_id"])
 
@@ -579,7 +579,7 @@ def real_plan(text) -> Plan:
 @pytest.fixture(scope="module")
 def undisturbed(text, tmp_path_factory):
     """The table of the real plan, made in this process."""
-    sweeps.running._trainer.cache_clear()
+    sweeps.making._trainer.cache_clear()
     return sweeps.run(real_plan(text), tmp_path_factory.mktemp("undisturbed"), progress=False)
 
 

@@ -11,8 +11,9 @@ import tiny_tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course import models, training
+from course import models
 from course.data import Task
+from course.engines import step
 from course.machine import import_tensorflow
 from course.training import Recipe, Trainer, learning_rate, train, train_branches
 
@@ -87,7 +88,7 @@ def test_the_loss_is_tensorflows_cross_entropy_and_so_is_its_gradient():
     weights = tf.constant(rng.uniform(0.5, 2, (3, 5)), tf.float32)
     found = []
     for loss in (
-        training._cross_entropy,
+        step.cross_entropy,
         lambda z, y: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=z),
     ):
         with tf.GradientTape() as tape:
@@ -115,7 +116,7 @@ def test_steps_taken_in_pieces_are_the_same_steps(letters):
 
 
 def test_a_long_run_is_many_calls_of_the_graph_so_that_ctrl_c_is_heard(letters, monkeypatch):
-    expected, calls, advance = result(train(letters, 200, seed=1)), [], letters._advance
+    expected, calls, advance = result(train(letters, 200, seed=1)), [], letters.engine.advance
 
     def interrupted(steps, *rest):
         calls.append(int(steps))
@@ -124,7 +125,7 @@ def test_a_long_run_is_many_calls_of_the_graph_so_that_ctrl_c_is_heard(letters, 
         return advance(steps, *rest)
 
     monkeypatch.setattr(letters, "_slice", 7)
-    monkeypatch.setattr(letters, "_advance", interrupted)
+    monkeypatch.setattr(letters.engine, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(letters, 200, seed=1)
     assert calls[0] == 7 and all(later <= 4 * calls[0] ** 2 for later in calls)
@@ -177,7 +178,7 @@ def test_compiling_is_done_once_and_takes_no_step(letters):
     seconds = letters.compile()
     assert seconds > 0 and letters.compile() == seconds
     assert same(before, state(letters))
-    assert letters._advance.experimental_get_tracing_count() == 1, "one graph for every number of steps, seed and rate"
+    assert letters.engine._advance.experimental_get_tracing_count() == 1, "one graph for every number of steps, seed and rate"
 
 
 # --- the schedule ---------------------------------------------------------------------------------
@@ -341,6 +342,7 @@ def test_a_repeated_id_s_gradients_are_summed_before_they_are_squared(dense, mom
 
 def test_dense_gradients_change_the_engine_s_own_run():
     """A text of one token: its embedding's moment is that of the summed gradient, measured after one step."""
+    tf = import_tensorflow()
 
     def draw(train, seed, batch):
         return train["x"], train["y"]
@@ -351,9 +353,9 @@ def test_dense_gradients_change_the_engine_s_own_run():
     for dense in (True, False):
         trainer = Trainer(task, "char_mlp", 8, Recipe(batch=2, clip=0.0, warmup=0, dense_gradients=dense))
         trainer.reset(0)
-        with trainer.tf.GradientTape() as tape:
-            loss = trainer.tf.reduce_mean(trainer._loss(x, y))
-        true = np.array(trainer.tf.convert_to_tensor(tape.gradient(loss, trainer.model.trainable_variables[0])))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(step.losses("cross_entropy", trainer.model(x), y))
+        true = np.array(tf.convert_to_tensor(tape.gradient(loss, trainer.model.trainable_variables[0])))
         trainer.advance(1, 10)
         second = next(v for v in trainer.optimizer.variables if "embedding" in v.path and "velocity" in v.path)
         moments[dense] = second.numpy()[0] / (1 - trainer.recipe.beta_2) / true[0] ** 2

@@ -113,11 +113,11 @@ def pretend_training(monkeypatch, law):
             yield Outcome(steps, math.nan if trainer.recipe.rate > 1000 else loss, loss, 0.1)
 
     class Trainer:
-        def __init__(self, task, family, size, recipe):
+        def __init__(self, task, family, size, recipe, *, backend=None):
             self.size, self.recipe = size, recipe
 
     monkeypatch.setattr(training, "Trainer", Trainer)
     monkeypatch.setattr(training, "train_branches", branches)
-    sweeps.running._trainer.cache_clear()
+    sweeps.making._trainer.cache_clear()
     yield calls
-    sweeps.running._trainer.cache_clear()
+    sweeps.making._trainer.cache_clear()

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from course.data.task import Array, Task, builder, whole_numbers
+from course.data.task import Array, Task, builder, pick, whole_numbers
 from course.inputs import whole
 
 __all__ = ["digits_task", "fashion_mnist_task", "mnist1d", "mnist1d_task"]
@@ -41,11 +41,11 @@ def _of_arrays(
         total.update(np.ascontiguousarray(array).tobytes())
 
     def draw(train: Any, seed: Any, batch: int) -> tuple[Any, Any]:
-        import tensorflow as tf
+        from keras import ops
 
         at = whole_numbers(seed, (batch,), count)
-        drawn = tf.cast(tf.gather(train["x"], at), tf.float32)
-        return (drawn - shift) / scale, tf.cast(tf.gather(train["y"], at), tf.int32)
+        drawn = ops.cast(pick(train["x"], at), "float32")
+        return (drawn - shift) / scale, ops.cast(pick(train["y"], at), "int32")
 
     x_held_out = ((held_out[0].astype(np.float32) - shift) / scale).astype(np.float32)
     return Task(
@@ -179,9 +179,9 @@ def fashion_mnist_task(samples: int | None = None) -> Task:
     Keras downloads the images (30 MB, MIT licence) on first use and keeps them in its own folder.
     Raises ValueError when it cannot, and for more samples than there are.
     """
-    from course.machine import import_tensorflow, said
+    from course.machine import import_backend, said
 
-    import_tensorflow()
+    import_backend()
     import keras
 
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from course.data.task import Array, Task, builder, normal, uniform
+from course.data.task import Array, Task, builder, normal, pick, shares, uniform
 from course.inputs import positive, whole
 
 __all__ = ["least_squares_task", "logistic_task", "smooth_task", "zipf_keys_task", "zipf_probabilities"]
@@ -54,11 +54,11 @@ def least_squares_task(d: int = 16, sigma: float = 0.5, seed: int = 0) -> Task:
     w = _direction(d, seed)
 
     def draw(train: Any, seed: Any, batch: int) -> tuple[Any, Any]:
-        import tensorflow as tf
+        from keras import ops
 
         drawn = normal(seed, (batch, d + 1))
         x, noise = drawn[:, :d], drawn[:, d]
-        return x, tf.linalg.matvec(x, tf.constant(w, tf.float32)) + sigma * noise
+        return x, ops.matmul(x, w.astype(np.float32)) + sigma * noise
 
     x = np.repeat(_white(max(1024, 2 * d), d), 2, axis=0)
     y = x @ w + sigma * np.resize([1.0, -1.0], len(x))
@@ -92,13 +92,13 @@ def logistic_task(d: int = 16, signal: float = 2.0, seed: int = 0) -> Task:
     unit = _direction(d, seed)
 
     def draw(train: Any, seed: Any, batch: int) -> tuple[Any, Any]:
-        import tensorflow as tf
+        from keras import ops
 
         drawn = normal(seed, (batch, d + 1))
         x = drawn[:, :d]
-        share = 0.5 * (1.0 + tf.math.erf(drawn[:, d] / math.sqrt(2.0)))  # uniform: where the last normal number stands
-        logit = tf.linalg.matvec(x, tf.constant(signal * unit, tf.float32))
-        return x, tf.cast(share < tf.sigmoid(logit), tf.int32)
+        share = 0.5 * (1.0 + ops.erf(drawn[:, d] / math.sqrt(2.0)))  # uniform: where the last normal number stands
+        logit = ops.matmul(x, (signal * unit).astype(np.float32))
+        return x, ops.cast(share < ops.sigmoid(logit), "int32")
 
     x, y, weights = _logistic_validation(unit, signal)
     from course.linear import irreducible_loss
@@ -173,11 +173,11 @@ def smooth_task(
     omega, phase, amplitude, mean = _sines(d, features, positive("frequency", frequency), whole("seed", seed, 0))
 
     def draw(train: Any, seed: Any, batch: int) -> tuple[Any, Any]:
-        import tensorflow as tf
+        from keras import ops
 
         x = uniform(seed, (batch, d), -1.0, 1.0)
-        argument = tf.matmul(x, tf.constant(omega.T, tf.float32)) + tf.constant(phase, tf.float32)
-        return x, tf.linalg.matvec(tf.sin(argument), tf.constant(amplitude, tf.float32)) - mean
+        argument = ops.matmul(x, omega.T.astype(np.float32)) + phase.astype(np.float32)
+        return x, ops.matmul(ops.sin(argument), amplitude.astype(np.float32)) - mean
 
     x = np.random.default_rng([d, seed, 1]).uniform(-1, 1, (count, d)).astype(np.float32)
     y = np.sin(x.astype(np.float64) @ omega.T + phase) @ amplitude - mean
@@ -233,13 +233,13 @@ def zipf_keys_task(
     lowest = float(keys + 1) ** -alpha
 
     def draw(train: Any, seed: Any, batch: int) -> tuple[Any, Any]:
-        import tensorflow as tf
+        from keras import ops
 
-        u = uniform(seed, (3, batch), dtype="float64")
-        key = tf.cast((1.0 - u[0] * (1.0 - lowest)) ** (-1.0 / alpha), tf.int32) - 1
-        key = tf.clip_by_value(key, 0, keys - 1)  # rounding at the last edge
-        other = tf.cast(u[1] * tokens, tf.int32)
-        return tf.gather(train["codes"], key), tf.where(u[2] < noise, other, tf.gather(train["own"], key))
+        v = shares(seed, (3, batch))
+        key = ops.cast((lowest + v[0] * (1.0 - lowest)) ** (-1.0 / alpha), "int32") - 1
+        key = ops.clip(key, 0, keys - 1)  # rounding at the edges
+        other = ops.minimum(ops.cast((1.0 - v[1]) * tokens, "int32"), tokens - 1)
+        return pick(train["codes"], key), ops.where(1.0 - v[2] < noise, other, pick(train["own"], key))
 
     likely = np.full((keys, tokens), noise / tokens)
     likely[np.arange(keys), own] += 1 - noise

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from course.data.task import Array, Task, builder, whole_numbers
+from course.data.task import Array, Task, builder, pick, whole_numbers
 from course.inputs import whole
 
 __all__ = ["ALPHABET", "bytes_task", "characters_task", "decode", "encode"]
@@ -142,13 +142,13 @@ def _sampler(length: int, targets: Callable[[Any], tuple[Any, Any]]) -> Callable
     """A `draw` of windows that start anywhere in the text, each of `length` ids, split by `targets`."""
 
     def draw(train: Any, seed: Any, batch: int) -> tuple[Any, Any]:
-        import tensorflow as tf
+        from keras import ops
 
         text = train["text"]
         starts = whole_numbers(seed, (batch,), text.shape[0] - length + 1)
         # Position by position, then transposed: XLA shares a gather out over the cores by its first axis.
-        windows = tf.transpose(tf.gather(text, tf.range(length)[:, None] + starts))
-        return targets(tf.cast(windows, tf.int32))
+        windows = ops.transpose(pick(text, np.arange(length, dtype=np.int32)[:, None] + starts))
+        return targets(ops.cast(windows, "int32"))
 
     return draw
 

@@ -4,16 +4,17 @@ A `Plan` is sizes x budgets x seeds of one family on one task. `plan.table()` li
 `cost` predicts their FLOPs and seconds on this machine before anything runs; `run` makes them and
 returns a pandas frame, one row a run. Each finished run is one small JSON file in `OUT/runs`, named by
 the hash of its configuration and put there in one step, so that nothing finished is lost: the same
-call goes on where a stopped one ended, and two machines can fill one folder. `load` reads a folder,
-`reference` a sweep that came with the package. Lesson 5.3 uses all of it.
+call goes on where a stopped one ended, and two machines can fill one folder. Where the runs are made (this process,
+several, a Ray cluster) is an executor's business (`course.sweeps.executors`), how they are made that of
+`course.sweeps.making`. `load` reads a folder, `reference` a sweep that came with the package. Lesson 5.3 uses all of it.
 """
 
 from course.sweeps.costs import Cost, cost
 from course.sweeps.plan import Plan, RunConfig, isoflop_budgets
 from course.sweeps.presets import PRESETS, preset, standard_recipe
 from course.sweeps.recorded import record, reference, references
-from course.sweeps.records import cores, load
-from course.sweeps.running import SweepStoppedError, run
+from course.sweeps.records import SweepStoppedError, cores, load
+from course.sweeps.running import run
 
 __all__ = [
     "PRESETS",

@@ -7,10 +7,10 @@ so the two never mix in one folder unnoticed. Lesson 5.3 runs "characters-gpu" o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from course.sweeps.plan import Plan, isoflop_budgets
-from course.training import Recipe
+from course.training import best_precision
 
 __all__ = ["GPU_PRESETS"]
 
@@ -18,15 +18,6 @@ _SIZES = {
     "char_mlp": (12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1280, 1536, 2048),
     "transformer": (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384),
 }
-
-
-def _in_best_precision(recipe: Recipe) -> Recipe:
-    """The recipe in bfloat16 where the device has it."""
-    if "precision" not in {field.name for field in fields(recipe)}:
-        return recipe
-    from course import training
-
-    return replace(recipe, precision=training.best_precision())  # type: ignore[call-arg, attr-defined]
 
 
 def _four_decades(task: str, family: str, lowest: float, tokens_per_param: tuple[float, float]) -> Plan:
@@ -43,7 +34,7 @@ def _four_decades(task: str, family: str, lowest: float, tokens_per_param: tuple
         family=family,
         sizes=_SIZES[family],
         budgets=isoflop_budgets(lowest, 1e4 * lowest, 9),
-        recipe=_in_best_precision(standard_recipe(load_task(task), family)),
+        recipe=replace(standard_recipe(load_task(task), family), precision=best_precision()),
         tokens_per_param=tokens_per_param,
         least_steps=90,
     )

@@ -11,10 +11,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course.machine import CannotRunError
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "FORMAT", "UNFINISHED", "cores", "load", "provenance", "read", "write"]
+__all__ = [
+    "COLUMNS",
+    "FORMAT",
+    "UNFINISHED",
+    "SweepStoppedError",
+    "cores",
+    "keep",
+    "load",
+    "provenance",
+    "read",
+    "write",
+]
 
 FORMAT = 1
 UNFINISHED = ".run-"
@@ -22,6 +35,10 @@ COLUMNS = (
     *("run_id", "task", "family", "size", "seed", "n_params", "n_params_body", "tokens", "steps", "batch", "flops"),
     *("budget", "learning_rate", "loss", "train_loss", "diverged", "seconds", "data_sha256"),
 )
+
+
+class SweepStoppedError(CannotRunError):
+    """A sweep could not go on; the message says why, what is kept and what to do."""
 
 
 def provenance() -> dict[str, Any]:
@@ -61,6 +78,29 @@ def write(folder: Path, record: dict[str, Any]) -> None:
         raise
 
 
+def keep(folder: Path, record: dict[str, Any]) -> None:
+    """Write a record; when the folder cannot be written, save it elsewhere and raise SweepStoppedError."""
+    try:
+        write(folder, record)
+    except OSError as error:
+        raise SweepStoppedError(_not_written(folder, record, error)) from error
+
+
+def _not_written(folder: Path, record: dict[str, Any], error: OSError) -> str:
+    """Save the record elsewhere, if anywhere can be written, and say so."""
+    why = f"A record could not be written in {folder} ({error.strerror or error})"
+    after = "give the same command again: it goes on from there"
+    spare = None
+    try:
+        spare = Path(tempfile.mkdtemp(prefix="course-sweep-"))
+        write(spare, record)
+    except OSError:
+        if spare is not None:
+            spare.rmdir()
+        return f"{why}; every run finished before is kept, so make room and {after}."
+    return f"{why}, so the last run was saved as {spare / record['run_id']}.json; make room, copy it there and {after}."
+
+
 def read(path: Path) -> dict[str, Any] | None:
     """A record, or None for a file that is not one."""
     try:
@@ -77,8 +117,9 @@ def load(folder: str | os.PathLike[str]) -> pd.DataFrame:
 
     Columns: run_id, task, family, size, seed, n_params, n_params_body, tokens, steps, batch, flops
     (training, counted exactly), budget (FLOPs), learning_rate (peak), loss (validation, nats or
-    squared units; NaN where the run diverged), train_loss, diverged, seconds, data_sha256, and the
-    versions and device. Raises ValueError when there is no finished run.
+    squared units; NaN where the run has none), train_loss, diverged (ended without a loss), seconds, data_sha256,
+    outcome ("finished", "diverged" or "out of memory"), and the versions and device. Raises ValueError when there is no
+    finished run.
     """
     import pandas as pd
 
@@ -102,7 +143,9 @@ def load(folder: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _as_row(record: dict[str, Any]) -> dict[str, Any]:
-    row = {**record["row"], **record["provenance"]}
+    row = dict(record["row"])
+    row.setdefault("outcome", "diverged" if row["diverged"] else "finished")  # the first records had no outcome
+    row |= record["provenance"]
     row["loss"] = math.nan if row["loss"] is None else row["loss"]
     row["train_loss"] = math.nan if row["train_loss"] is None else row["train_loss"]
     return row
