@@ -36,7 +36,9 @@ import psutil
 import ray_nodes
 
 EXECUTORS = ("process", "processes", "ray")
-SIZES, SEEDS, RUNS = 4, 2, 24
+SIZES, SEEDS, RUNS = (4, 5, 6, 7), 2, 24
+SECONDS = {"process": 0.05, "processes": 0.1, "ray": 0.2}
+"""Of a pretended run: so that a good part of a sweep's life is work, whatever the executor takes to start."""
 HERE = Path(__file__).resolve().parent
 
 
@@ -68,6 +70,14 @@ class Observer:
                 if records.read(self.folder / name) is None:
                     self.broken.append(name)
                 self.first.setdefault(name, (self.folder / name).read_bytes())
+
+    def wait_for(self, number: int, process: subprocess.Popen[str], seconds: float = 120) -> None:
+        """Return when so many records have come, or raise: the process has ended before, or it took too long."""
+        end = time.monotonic() + seconds
+        while sum(self.seen.values()) < number:
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{sum(self.seen.values())} of {number} records came, status {process.poll()}.")
+            time.sleep(0.01)
 
     def close(self) -> None:
         """Take in what is still to come, and stop."""
@@ -105,13 +115,21 @@ def place(executor: str) -> Iterator[tuple[str, dict[str, str]]]:
     """(address, environment) for sweeps under this executor; a Ray cluster of three nodes where it needs one."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="course-faults-")))
+        os.environ["PRETEND_SECONDS"] = str(SECONDS[executor])
+        stack.callback(os.environ.pop, "PRETEND_SECONDS")
         address = stack.enter_context(ray_nodes.cluster(3)).address if executor == "ray" else ""
         yield address, os.environ | ray_nodes.environment(folder / "paths")
 
 
-def started(out: Path, executor: str, address: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+def started(
+    out: Path,
+    executor: str,
+    address: str,
+    environment: dict[str, str],
+    sizes: tuple[int, ...] = SIZES,
+) -> subprocess.Popen[str]:
     """A process that leads a sweep into `out`."""
-    arguments = [HERE / "lead_sweep.py", out, executor, address, SIZES, SEEDS, 2]
+    arguments = [HERE / "lead_sweep.py", out, executor, address, ",".join(map(str, sizes)), SEEDS, 2]
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         env=environment,

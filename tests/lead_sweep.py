@@ -1,4 +1,4 @@
-"""Leads a pretended sweep: `python lead_sweep.py OUT EXECUTOR ADDRESS SIZES SEEDS WORKERS`; told of by a line a run."""
+"""Leads a pretended sweep: `python lead_sweep.py OUT EXECUTOR ADDRESS SIZES SEEDS WORKERS`, sizes as 4,5,6."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def main() -> None:
     out, executor, address, sizes, seeds, workers = sys.argv[1:]
     try:
         sweeps.run(
-            pretend.plan(int(sizes), int(seeds)),
+            pretend.plan(tuple(int(size) for size in sizes.split(",")), int(seeds)),
             out,
             executor=executor,
             address=address if executor == "ray" else None,
             workers=int(workers) if executor == "processes" else None,
-            progress=lambda done, total: print(f"{done / total:.4f}", flush=True),
+            progress=False,
         )
     except (CannotRunError, ValueError) as error:
         print(f"course: {error}", file=sys.stderr)

@@ -15,10 +15,11 @@ import tiny_tasks
 
 import course.data
 from course import training
-from course.sweeps import Plan, making
+from course.sweeps import Plan, locks, making
+from course.sweeps.executors import ray_cluster
 from course.training import Outcome, Recipe
 
-__all__ = ["PretendPlan", "law", "plan"]
+__all__ = ["DEADLY", "HUGE", "PretendPlan", "law", "plan"]
 
 _REAL = course.data.task
 
@@ -28,16 +29,14 @@ class PretendPlan(Plan):
     """A plan whose runs are pretended wherever it goes."""
 
 
-def plan(sizes: int = 4, seeds: int = 2) -> PretendPlan:
-    """`sizes` x `seeds` trajectories of three runs on the task `letters`."""
-    return PretendPlan(
-        "letters",
-        "char_mlp",
-        tuple(range(4, 4 + sizes)),
-        steps=(100, 200, 300),
-        seeds=tuple(range(seeds)),
-        recipe=Recipe(batch=16, warmup=5),
-    )
+HUGE, DEADLY = 11, 13
+"""A size that never fits into the device's memory, and one whose process ends at once."""
+
+
+def plan(sizes: tuple[int, ...] = (4, 5, 6, 7), seeds: int = 2) -> PretendPlan:
+    """Sizes x seeds trajectories of three runs each, on the task `letters`."""
+    recipe = Recipe(batch=16, warmup=5)
+    return PretendPlan("letters", "char_mlp", sizes, steps=(100, 200, 300), seeds=tuple(range(seeds)), recipe=recipe)
 
 
 def law(size: int, steps: int, seed: int) -> float:
@@ -53,13 +52,12 @@ class Trainer:
 
 
 def branches(trainer: Trainer, budgets: list[int], seed: int = 0) -> Any:
-    """A finished run for each budget, after PRETEND_SECONDS each. A size that stands in PRETEND_FAILS does what is asked there."""
-    fails = dict(each.split("=") for each in os.environ.get("PRETEND_FAILS", "").split(",") if each)
+    """A finished run for each budget, after PRETEND_SECONDS each."""
     for steps in sorted(budgets):
         time.sleep(float(os.environ.get("PRETEND_SECONDS", "0.03")))
-        if fails.get(str(trainer.size)) == "memory":
-            raise training.OutOfMemoryError("Not enough.")
-        if fails.get(str(trainer.size)) == "exit":
+        if trainer.size == HUGE:
+            raise training.OutOfMemoryError("It does not fit.")
+        if trainer.size == DEADLY:
             os._exit(1)
         loss = law(trainer.size, steps, seed)
         yield Outcome(steps, loss, loss, 0.1)
@@ -71,6 +69,10 @@ def _enter() -> None:
     training.Trainer, training.train_branches = Trainer, branches
     making.begin = lambda threads, device=None, backend=None: None
     making.provenance = lambda: {"pretended": True}
+    if "PRETEND_TENSORFLOW" in os.environ:  # this process has another version than the cluster
+        ray_cluster.versions = lambda: {"tensorflow": os.environ["PRETEND_TENSORFLOW"]}
+    if "PRETEND_UNSHARED" in os.environ:  # no machine of the cluster finds this process's folder
+        locks.identity = lambda folder: "elsewhere"
 
 
 _enter()

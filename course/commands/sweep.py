@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from course.laws import Fit
-    from course.sweeps import Plan
+    from course.sweeps import Cost, Plan
 
 __all__ = ["configure", "run"]
 
@@ -22,6 +22,7 @@ examples:
   course sweep characters-quick
   course sweep --task bytes --family transformer --sizes 8,16,32,64 --budgets 3e9:3e11:5 --seeds 3 --out my-sweep
   course sweep characters-quick --dry-run
+  course sweep characters --executor ray --address 10.0.0.1:6379 --out shared/characters
 
 The same command goes on where a stopped one ended. `course fit OUT/runs.csv` fits laws to the result.
 """
@@ -49,9 +50,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schedule", choices=("wsd", "cosine", "constant"), help="of the learning rate")
     parser.add_argument("--out", metavar="FOLDER", help="where records go (sweeps/NAME)")
     parser.add_argument(
-        "--workers", type=int, help="processes on this machine (one a core, four at most; one with a GPU)"
+        "--executor",
+        choices=("auto", "process", "processes", "ray"),
+        default="auto",
+        help="where runs are made: here, in several processes (what auto chooses without a GPU), or on a Ray cluster",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the plan and its cost, run nothing")
+    parser.add_argument("--workers", type=int, help="processes (one a core, as far as memory goes; one with a GPU)")
+    parser.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster's head; auto: one on this machine")
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="insist on one; without this, what there is")
+    parser.add_argument("--backend", choices=("tensorflow", "jax"), help="what trains (KERAS_BACKEND, or tensorflow)")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and what it costs on GPUs, run nothing")
+    parser.add_argument(
+        "--utilisation", type=float, default=0.1, help="share of a GPU's peak that --dry-run assumes (0.1)"
+    )
+    parser.add_argument("--watts", type=float, help="that this machine draws, for the energy that --dry-run shows")
     parser.add_argument("--no-figure", action="store_true", help="draw no IsoFLOP figure")
 
 
@@ -175,18 +187,31 @@ def _show(plan: Plan) -> None:
         print(f"{size:>8}{n_params:>12,} |" + "".join(f"{'-' if n != n else f'{n:,.0f}':>10}" for n in row))
 
 
-def _workers(asked: int | None) -> int:
-    if asked is not None:
-        if asked < 1:
-            raise ValueError(f"--workers is a number of processes, 1 or more; got {asked}.")
-        return asked
-    from course.machine import import_tensorflow
+def _settings(args: argparse.Namespace, plan: Plan) -> dict[str, Any]:
+    """Where the runs are to be made, for `sweeps.run`. Raises ValueError, CannotRunError for what is not there."""
+    workers = args.workers
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers is a number of processes, 1 or more; got {workers}.")
+    on_ray = args.executor == "ray" or (args.executor == "auto" and args.address)
+    if not on_ray:
+        from course.sweeps import making
 
-    if import_tensorflow().config.list_physical_devices("GPU"):
+        making.use(args.device, args.backend)
+        if workers is None:
+            workers = 1 if args.executor == "process" else _workers(args, plan)
+    names = ("executor", "address", "device", "backend")
+    return {name: getattr(args, name) for name in names} | {"workers": workers}
+
+
+def _workers(args: argparse.Namespace, plan: Plan) -> int:
+    """As many processes as serve this machine best: one where there is a GPU, else one a core."""
+    from course import machine, sweeps
+
+    machine.import_backend(args.backend)
+    if machine.gpus():
         return 1
-    from course.sweeps import cores
-
-    return min(cores(), 4)
+    largest = max(sweeps.process_bytes(plan, size) for size in {config.size for config in plan.runs})
+    return sweeps.default_workers(largest)
 
 
 def _law(frame: pd.DataFrame) -> Fit:
@@ -206,17 +231,18 @@ def run(args: argparse.Namespace) -> int:
     from course import sweeps
 
     plan = _plan(args)
-    workers = _workers(args.workers)
+    settings = _settings(args, plan)
+    workers = settings["workers"] or 1
     out = Path(args.out or Path("sweeps") / (args.preset or f"{plan.task}-{plan.family}"))
+    if args.dry_run or not args.json:
+        cost = sweeps.cost(plan, workers)
     if not args.json:
         _show(plan)
-        print(f"Predicted: {sweeps.cost(plan, workers)} in {workers} process{'es' * (workers > 1)}.", flush=True)
+        print(f"Predicted: {cost} in {workers} process{'es' * (workers > 1)}.", flush=True)
     if args.dry_run:
-        if args.json:
-            print(plan.table().to_json(orient="records", indent=1))
-        return 0
+        return _price(args, plan, cost)
     try:
-        frame = sweeps.run(plan, out, workers=workers, progress=not args.json)
+        frame = sweeps.run(plan, out, progress=not args.json, **settings)
     except KeyboardInterrupt:
         done = _finished(out)
         kept = "1 finished run is" if done == 1 else f"{done} finished runs are"
@@ -236,13 +262,15 @@ def run(args: argparse.Namespace) -> int:
             f"All runs are kept in {out}, but their table or figure could not be written ({error.strerror or error}): "
             "give the same command again when that is mended."
         ) from None
+    outcomes = frame["outcome"].value_counts().to_dict()
     if args.json:
         print(
             json.dumps(
                 {
                     "out": str(out),
                     "runs": len(frame),
-                    "diverged": int(frame["diverged"].sum()),
+                    "diverged": outcomes.get("diverged", 0),
+                    "out_of_memory": outcomes.get("out of memory", 0),
                     "table": str(out / "runs.csv"),
                     "figure": figure,
                 }
@@ -250,8 +278,13 @@ def run(args: argparse.Namespace) -> int:
         )
         return 0
     print(f"{len(frame)} runs in {out / 'runs.csv'}.")
-    if n := int(frame["diverged"].sum()):
+    if n := outcomes.get("diverged"):
         print(f"{n} of them diverged: they are in the table, marked, and take no part in fits.")
+    if n := outcomes.get("out of memory"):
+        print(
+            f"{n} of them did not fit into the device's memory: they are in the table, marked, and take no part in fits; "
+            "delete their records to try them on a larger one."
+        )
     if frame.attrs.get("skipped"):
         print(f"Left alone, because they are no records: {', '.join(frame.attrs['skipped'][:5])}.")
     if figure:
@@ -262,6 +295,19 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"Compute-optimal size: N_opt ~ C^{law.params['a']:.2f}. `course fit --law isoflop` says how sure that is."
         )
+    return 0
+
+
+def _price(args: argparse.Namespace, plan: Plan, cost: Cost) -> int:
+    """What the plan would cost, here and on GPUs."""
+    from course.commands import sweep_costs
+
+    estimates = sweep_costs.estimates(plan, cost, args.utilisation, args.watts)
+    if args.json:
+        runs = json.loads(plan.table().to_json(orient="records"))
+        print(json.dumps({"runs": runs, "costs": sweep_costs.rows(estimates)}, indent=1))
+    else:
+        print(sweep_costs.text(estimates))
     return 0
 
 

@@ -9,7 +9,8 @@ several, a Ray cluster) is an executor's business (`course.sweeps.executors`), h
 `course.sweeps.making`. `load` reads a folder, `reference` a sweep that came with the package. Lesson 5.3 uses all of it.
 """
 
-from course.sweeps.costs import Cost, cost
+from course.sweeps.costs import Cost, cost, process_bytes
+from course.sweeps.executors.processes import default_workers
 from course.sweeps.plan import Plan, RunConfig, isoflop_budgets
 from course.sweeps.presets import PRESETS, preset, standard_recipe
 from course.sweeps.recorded import record, reference, references
@@ -24,9 +25,11 @@ __all__ = [
     "SweepStoppedError",
     "cores",
     "cost",
+    "default_workers",
     "isoflop_budgets",
     "load",
     "preset",
+    "process_bytes",
     "record",
     "reference",
     "references",

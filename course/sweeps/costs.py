@@ -16,12 +16,16 @@ __all__ = ["Cost", "cost", "device_bytes", "process_bytes", "seconds", "steps_ex
 
 @dataclass(frozen=True)
 class Cost:
-    """What a plan will take: runs, FLOPs that it executes (branches share a stable phase), and seconds here."""
+    """What a plan will take: runs, FLOPs and steps that it executes (branches share a stable phase), and seconds here.
+
+    rate: FLOP/s of a matrix product on this machine.
+    """
 
     runs: int
     flops: float
     seconds: float
     rate: float
+    steps: float
 
     def __str__(self) -> str:
         from course.machine import duration
@@ -63,16 +67,17 @@ def cost(plan: Plan, workers: int = 1, rate: float | None = None) -> Cost:
         from course.machine import matrix_product_rate
 
         rate = matrix_product_rate(512, seconds=0.3).median * 1e9
-    flops = total = 0.0
+    flops = taken = total = 0.0
     trajectories: dict[tuple[int, int, float], list[int]] = {}
     for config in plan.runs:
         trajectories.setdefault((config.size, config.seed, config.recipe.rate), []).append(config.steps)
     for (size, *_), steps in trajectories.items():
         step_flops = plan.counts(size).training_flops_per_token * plan.tokens_per_step
+        taken += steps_executed(plan, steps)
         flops += steps_executed(plan, steps) * step_flops
         total += seconds(plan, size, steps, rate)
     compiled = len({size for size, *_ in trajectories}) * _COMPILE.get(plan.family, 1.0)
-    return Cost(len(plan.runs), flops, (total + compiled) / workers, rate)
+    return Cost(len(plan.runs), flops, (total + compiled) / workers, rate, taken)
 
 
 PROCESS = 1.2e9

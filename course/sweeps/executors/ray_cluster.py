@@ -131,11 +131,10 @@ def _ask(address: str, answer: list[Any]) -> None:
 
 @dataclass(frozen=True)
 class _Cluster:
-    """What the machines offer: whether all see the folder, GPUs in all, and the largest node's processors and bytes."""
+    """What the machines offer: whether all see the folder, GPUs in all, and the largest machine's bytes of memory."""
 
     shared: bool
     gpus: float
-    cpus: float
     bytes: float
 
 
@@ -162,7 +161,6 @@ def _looked_over(ray: Any, settings: Settings) -> _Cluster:
     cluster = _Cluster(
         shared=all(sees),
         gpus=sum(each.get("GPU", 0.0) for each in resources),
-        cpus=max((each.get("CPU", 0.0) for each in resources), default=0.0),
         bytes=max((each.get("memory", 0.0) for each in resources), default=0.0),
     )
     if settings.device == "gpu" and not cluster.gpus:
