@@ -12,13 +12,13 @@ from pathlib import Path
 
 __all__ = ["home", "results", "unmounted"]
 
-DRIVE = Path("/content/drive")
-"""Where Colab mounts Google Drive."""
+CONTENT = Path("/content")
+"""Where Colab mounts a Google Drive, as a rule at `drive`."""
 
 
 def _drive() -> Path:
     """The reader's own part of Drive; a folder only while Drive is mounted."""
-    return DRIVE / "MyDrive"
+    return CONTENT / "drive" / "MyDrive"
 
 
 def home() -> Path:
@@ -40,14 +40,21 @@ def results(name: str) -> Path:
 
 
 def unmounted(path: str | os.PathLike[str]) -> str:
-    """One sentence when `path` is on Google Drive and Drive is not mounted, else "".
+    """One sentence when `path` is on a Google Drive that is not mounted, else "".
 
     To be asked before a folder is made: it would be made on the passing disk of the machine, and Drive
     cannot be mounted on a folder that holds something.
     """
-    if not Path(path).is_relative_to(DRIVE) or _drive().is_dir():
+    try:
+        parts = Path(path).absolute().relative_to(CONTENT).parts
+    except ValueError:
+        return ""
+    if not parts or (parts[0] != "drive" and "MyDrive" not in parts[1:2]):
+        return ""
+    mount = CONTENT / parts[0]
+    if (mount / "MyDrive").is_dir():
         return ""
     return (
-        f"{path} is on Google Drive, which is not mounted: run "
-        f'`from google.colab import drive; drive.mount("{DRIVE}")` in a cell of its own, then this again.'
+        f"The folder {str(path)!r} is on a Google Drive that is not mounted: run `from google.colab import drive; "
+        f"drive.mount({str(mount)!r})` in a cell of its own, then this again."
     )

@@ -71,7 +71,7 @@ def test_a_tier_that_is_none_is_one_sentence(found):
 def drive(monkeypatch, tmp_path):
     """Where Drive would be mounted, by the stand-in of Colab's own module; not mounted yet."""
     place = tmp_path / "drive"
-    monkeypatch.setattr(home, "DRIVE", place)
+    monkeypatch.setattr(home, "CONTENT", tmp_path)
     monkeypatch.delenv("COURSE_HOME", raising=False)
     module = {}
     exec(colab.STAND_IN["drive.py"], module)
@@ -103,8 +103,8 @@ def test_a_drive_that_is_not_mounted_is_one_sentence_and_nothing_is_made_there(d
     progress.record("4.1.1", "passed", 1.0)
     sentence = machine.progress_problem()
     assert sentence == progress.problem()
-    assert "is on Google Drive, which is not mounted" in sentence
-    assert f'from google.colab import drive; drive.mount("{place}")' in sentence
+    assert "is on a Google Drive that is not mounted" in sentence
+    assert f"`from google.colab import drive; drive.mount('{place}')`" in sentence
     assert "\n" not in sentence
     assert not place.exists(), "a folder there would keep Drive from being mounted"
     mount()
