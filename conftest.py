@@ -15,6 +15,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # kernel waiting for ever. They are turned in tests/test_browser.py.
 os.environ["COURSE_STATIC"] = "1"
 
+# The tests take a laptop's time on any machine; those of the tiers say what they want.
+os.environ.setdefault("COURSE_TIER", "laptop")
+
 # Published data, where a copy lies beside the project; nothing requires it.
 _published = Path(__file__).resolve().parent.parent / "shared" / "data"
 if _published.is_dir():

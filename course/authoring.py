@@ -27,6 +27,7 @@ from course import handbook, lessons
 from course.exercises import registry
 from course.exercises.specification import Exercise
 from course.lessons import Lesson
+from course.publishing import Project, colab_metadata, project
 
 __all__ = ["SourceError", "build", "command", "compile_lesson", "find_root", "read", "stale", "task"]
 
@@ -44,17 +45,6 @@ CHAPTERS = {
     "09": "Questions",
     "10": "Capstone",
 }
-SETUP = """\
-try:
-    import course
-except ModuleNotFoundError as missing:
-    missing._render_traceback_ = lambda: [
-        "This kernel does not have the course's package. In the course's folder run "
-        "`make lab` and open the lesson from there, or choose the kernel of its .venv "
-        "(Kernel, Change Kernel)."
-    ]
-    raise
-course.begin("{number}")"""
 
 
 class SourceError(ValueError):
@@ -289,13 +279,16 @@ def task(exercise: Exercise, text: str, worth: str = "") -> str:
     )
 
 
-def _title(lesson: Lesson, edition: str) -> str:
-    other, word = ("solutions", "answered edition") if edition == "student" else ("notebooks", "students' edition")
+def _title(lesson: Lesson, edition: str, published: Project) -> str:
+    this, other, word = "solutions", "notebooks", "students' edition"
+    if edition == "student":
+        this, other, word = "notebooks", "solutions", "answered edition"
+    badge = published.badge(f"{this}/{lesson.path}.ipynb")
     chapter = f"Chapter {lesson.number.split('.')[0]}, {CHAPTERS[lesson.folder[:2]]}"
     return (
         f"# {lesson.number} {lesson.title}\n\n*{lesson.question}*\n\n"
         f"{chapter} · about {lesson.minutes} minutes · [{word}](../../{other}/{lesson.path}.ipynb) · "
-        f"[all lessons](../../README.md)"
+        f"[all lessons](../../README.md)" + (f" · {badge}" if badge else "")
     )
 
 
@@ -360,8 +353,9 @@ def compile_lesson(
     exercises: Mapping[str, Exercise] | None = None,
     table: tuple[Lesson, ...] = lessons.LESSONS,
     name: str = "",
+    published: Project | None = None,
 ) -> Pair:
-    """Both editions of a lesson from its source's text, without outputs.
+    """Both editions of a lesson from its source's text, without outputs. `published`: this checkout's, if not given.
 
     Raises SourceError, `file:line: sentence`, when the source breaks a rule.
     """
@@ -369,6 +363,7 @@ def compile_lesson(
 
     exercises = registry() if exercises is None else exercises
     name = name or f"solutions/{lesson.path}.py"
+    published = published or project(find_root())
     cells = read(text, name)
     for cell in cells:
         _check_cell(cell, name, lesson, exercises)
@@ -376,8 +371,8 @@ def compile_lesson(
 
     notebooks = []
     for edition in ("answered", "student"):
-        title = Cell("markdown", {}, _title(lesson, edition), 0, id="title")
-        setup = Cell("code", {}, SETUP.format(number=lesson.number), 0, id="set-up")
+        title = Cell("markdown", {}, _title(lesson, edition, published), 0, id="title")
+        setup = Cell("code", {}, published.setup(lesson), 0, id="set-up")
         end = Cell("markdown", {}, _next(lesson, table), 0, id="next")
         built = []
         counter: Counter[str] = Counter()
@@ -400,6 +395,7 @@ def compile_lesson(
                 "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
                 "language_info": {"name": "python"},
                 "course": {"lesson": lesson.number, "edition": edition},
+                **colab_metadata(lesson),
             },
         )
         _validate(notebook, name)
@@ -420,7 +416,7 @@ def _validate(notebook: Any, name: str) -> None:
 
 # --- what outputs depend on -----------------------------------------------------------------------
 
-_NEUTRAL = {"lessons.py", "authoring.py", "handbook.py", "__main__.py"}
+_NEUTRAL = {"lessons.py", "authoring.py", "handbook.py", "publishing.py", "__main__.py"}
 """Modules of course/ that no output of a lesson depends on."""
 
 
@@ -457,8 +453,9 @@ def dependencies(root: Path, lesson: Lesson, code: str) -> list[Path]:
 
 def _inputs(root: Path, lesson: Lesson, notebook: Any) -> str:
     """A hash of all that the outputs depend on: the code cells, what they use, the claims they judge."""
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    digest = hashlib.sha256()
+    # The set-up cell says what the lesson's row and `course.tiers` make it say, whatever address stands in it.
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell["id"] != "set-up"]
+    digest = hashlib.sha256(f"{lesson.number} {lesson.tensorflow} {lesson.gpu}".encode())
     for path in dependencies(root, lesson, "\n".join(code)):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     ledger = root / "course" / "claims.toml"
@@ -531,6 +528,8 @@ def execute(notebook: Any, root: Path, name: str) -> Any:
             **os.environ,
             "COURSE_STATIC": "1",
             "COURSE_HOME": folder,
+            "COURSE_TIER": "laptop",
+            "CUDA_VISIBLE_DEVICES": "-1",  # the pages show a laptop's figures, whatever builds them
             "PYTHONHASHSEED": "0",
             "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")])),
         }
@@ -662,12 +661,14 @@ def build(
 _TABLE = re.compile(r"(<!-- lessons: written by `make build` -->\n).*?(<!-- end of lessons -->)", re.DOTALL)
 
 
-def readme(text: str, table: Iterable[Lesson] = lessons.LESSONS) -> str:
+def readme(text: str, table: Iterable[Lesson] = lessons.LESSONS, published: Project | None = None) -> str:
     """The README's text with its table of lessons brought up to date."""
-    rows = ["| lesson | minutes | student notebook | answers |", "|---|---:|---|---|"]
+    published = published or project(find_root())
+    rows = ["| lesson | minutes | student notebook | answers | Colab |", "|---|---:|---|---|---|"]
     rows += [
         f"| {x.number} {x.title}: {x.question} | {x.minutes} "
-        f"| [{x.name}](notebooks/{x.path}.ipynb) | [answers](solutions/{x.path}.ipynb) |"
+        f"| [{x.name}](notebooks/{x.path}.ipynb) | [answers](solutions/{x.path}.ipynb) "
+        f"| {published.badge(f'notebooks/{x.path}.ipynb') or '–'} |"
         for x in table
     ]
     return _TABLE.sub(lambda m: m[1] + "\n".join(rows) + "\n" + m[2], text)

@@ -156,30 +156,13 @@ def check_python() -> Check:
 
 def check_packages(required: Sequence[str] | None = None) -> Check:
     """Whether the libraries that the package declares are installed, and new enough."""
-    if required is None:
-        try:
-            required = metadata.requires("scaling-laws-course") or []
-        except metadata.PackageNotFoundError:
-            required = []
-            advice = "The package is not installed in this Python: run `make lab`, or `pip install -e .` in its folder."
-            return Check("Packages", False, "scaling-laws-course is not installed", advice)
-    wrong, right = [], []
-    for line in required:
-        name, _, bound = line.partition(";")[0].partition(">=")
-        name, bound = name.strip(), bound.strip()
-        if "extra ==" in line or name == "tensorflow":  # TensorFlow has a line of its own
-            continue
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            wrong.append(f"{name} is missing")
-            continue
-        if machine.numbers_of(found) < machine.numbers_of(bound):
-            wrong.append(f"{name} {found} is older than {bound}")
-        else:
-            right.append(f"{name} {found}")
+    try:
+        right, wrong = machine.packages(required)
+    except metadata.PackageNotFoundError:
+        advice = "The package is not installed in this Python: run `make lab`, or `pip install -e .` in its folder."
+        return Check("Packages", False, "scaling-laws-course is not installed", advice)
     if wrong:
-        return Check("Packages", False, ", ".join(wrong), "Run `make lab` again, or `pip install -e .`.")
+        return Check("Packages", False, ", ".join(wrong.values()), "Run `make lab` again, or `pip install -e .`.")
     return Check("Packages", True, ", ".join(right[:4]) + (f" and {len(right) - 4} more" if len(right) > 4 else ""))
 
 

@@ -13,7 +13,11 @@ __all__ = ["LESSONS", "Lesson", "find"]
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson. `minutes` is the whole time for a first reader, exercises included."""
+    """One lesson. `minutes` is the whole time for a first reader, exercises included.
+
+    tensorflow: whether it uses TensorFlow. gpu: whether it runs at a larger size where there is a GPU
+    (`course.tiers`); its notebooks then ask Colab for one.
+    """
 
     number: str
     folder: str
@@ -22,6 +26,7 @@ class Lesson:
     question: str
     minutes: int
     tensorflow: bool = True
+    gpu: bool = False
 
     @property
     def path(self) -> str:
@@ -135,6 +140,7 @@ LESSONS = (
         title="Many models of many sizes",
         question="At a fixed budget of compute, which size of model is best, and what spoils the answer?",
         minutes=100,
+        gpu=True,
     ),
     Lesson(
         number="5.4",

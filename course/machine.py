@@ -323,9 +323,12 @@ def _jax_gpus() -> list[Any]:
 
 def progress_problem() -> str:
     """One sentence when progress cannot be saved, else "". Tries it with a file of its own."""
+    from course import home
     from course.exercises import progress
 
     folder = progress.folder()
+    if problem := home.unmounted(folder):
+        return problem
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp"):
@@ -337,18 +340,60 @@ def progress_problem() -> str:
         )
 
 
+def packages(required: Sequence[str] | None = None) -> tuple[list[str], dict[str, str]]:
+    """What the package declares and this Python has, ("numpy 2.0.2", ...), and what it lacks: requirement -> why.
+
+    TensorFlow is left out: `tensorflow_problem` knows its other names. Raises PackageNotFoundError when
+    the package itself is not installed.
+    """
+    right, wrong = [], {}
+    for line in metadata.requires("scaling-laws-course") or [] if required is None else required:
+        requirement = line.partition(";")[0].replace(" ", "")
+        name, _, bound = requirement.partition(">=")
+        if "extra ==" in line or name == "tensorflow":
+            continue
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            wrong[requirement] = f"{name} is missing"
+            continue
+        if numbers_of(found) < numbers_of(bound):
+            wrong[requirement] = f"{name} {found} is older than {bound}"
+        else:
+            right.append(f"{name} {found}")
+    return right, wrong
+
+
+def packages_problem() -> str:
+    """One sentence when a package of the course is missing here or too old, else "".
+
+    The set-up cell installs the course alone, so that what a machine comes with stays as it is.
+    """
+    try:
+        _, wrong = packages()
+    except metadata.PackageNotFoundError:  # run from its sources
+        return ""
+    if not wrong:
+        return ""
+    install = " ".join(f'"{requirement}"' for requirement in wrong)
+    return (
+        f"What this kernel has does not fit the course ({', '.join(wrong.values())}): open the lesson through `make lab`, "
+        f"or run `%pip install {install}` and restart the kernel."
+    )
+
+
 def begin(lesson: str) -> None:
     """Make this notebook ready for a lesson, given by number ("4.1") or name: figures, TensorFlow, progress.
 
-    Prints nothing, except one sentence when progress cannot be saved. Raises CannotRunError, with one
-    sentence on what to do, when Python or TensorFlow is missing, too old or broken, and ValueError
-    for a lesson there is none of.
+    Prints one sentence on what was found here and what it means for the lesson (`course.tiers`), and one
+    more when progress cannot be saved. Raises CannotRunError, with one sentence on what to do, when Python,
+    TensorFlow or another package is missing, too old or broken, and ValueError for a lesson there is none of.
     """
-    if problem := python_problem():
+    if problem := python_problem() or packages_problem():
         raise CannotRunError(problem)
-    from course import lessons
+    from course import lessons, tiers
 
-    uses_tensorflow = lessons.find(lesson).tensorflow
+    this = lessons.find(lesson)
     try:
         with quiet():  # the first import of matplotlib on a machine says that it looks for fonts
             from course import plots
@@ -356,8 +401,9 @@ def begin(lesson: str) -> None:
             plots.style()
     except ImportError as error:
         raise CannotRunError(f"A library of the course is missing ({said(error)}): run `make lab` again.") from error
-    if uses_tensorflow:
+    if this.tensorflow:
         import_tensorflow()
+    print(tiers.said(this))
     if problem := progress_problem():
         print(problem)
 

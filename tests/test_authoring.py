@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from course import authoring
 from course.authoring import SourceError, compile_lesson
 from course.exercises.specification import Case, Exercise
 from course.lessons import Lesson
+from course.publishing import Project
 
 LESSON = Lesson(
     number="9.8", folder="04_mathematics", name="made_up", title="Made up", question="Why?", minutes=5, tensorflow=False
@@ -337,15 +339,40 @@ def test_readme_table_is_replaced_in_place():
     new = authoring.readme(text, [LESSON])
     assert "old" not in new and new.startswith("Before\n") and new.endswith("After\n")
     assert "[made_up](notebooks/04_mathematics/made_up.ipynb)" in new
+    assert "/notebooks/04_mathematics/made_up.ipynb)" in new.partition("Open in Colab")[2]
     assert authoring.readme(new, [LESSON]) == new
 
 
-def test_a_kernel_without_the_package_gets_one_sentence():
-    from nbclient import NotebookClient
+# --- where a notebook can be opened ---------------------------------------------------------------
 
-    source = authoring.SETUP.format(number="5.1").replace("import course", "import course_that_is_not_here", 1)
-    notebook = _notebook(source)
-    NotebookClient(notebook, allow_errors=True).execute()
-    (output,) = notebook.cells[0].outputs
-    (line,) = output.traceback
-    assert line.startswith("This kernel does not have the course's package. In the course's folder run `make lab`")
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_both_editions_have_their_own_badge_the_set_up_cell_and_what_colab_reads(gpu):
+    lesson, published = replace(LESSON, gpu=gpu), Project("https://github.com/some-one/a.fork", "v9.8.7")
+    pair = compile_lesson("# %% [markdown]\n# Start\n", lesson, exercises={}, table=(lesson,), published=published)
+    for notebook, folder in ((pair.answered, "solutions"), (pair.student, "notebooks")):
+        link = f"/github/some-one/a.fork/blob/v9.8.7/{folder}/04_mathematics/made_up.ipynb)"
+        assert cells(notebook)["title"].count("[![Open in Colab](") == 1
+        assert cells(notebook)["title"].endswith(link)
+        assert cells(notebook)["set-up"] == published.setup(lesson)
+        ast.parse(cells(notebook)["set-up"])
+        assert (notebook.metadata.get("accelerator") == "GPU") == gpu
+
+
+def test_an_address_without_colab_has_no_badge():
+    elsewhere = Project("https://forge.example/a/b", "v1")
+    pair = compile_lesson("# %% [markdown]\n# S\n", LESSON, exercises={}, table=(LESSON,), published=elsewhere)
+    assert "Colab" not in cells(pair.student)["title"]
+    assert "| – |" in authoring.readme(
+        "<!-- lessons: written by `make build` -->\n<!-- end of lessons -->", [LESSON], elsewhere
+    )
+
+
+def test_another_address_runs_nothing_and_another_tier_does(checkout):
+    root, runs = checkout
+    _build(root)
+    moved = {**OPTIONS, "published": Project("https://github.com/some-one/a.fork", "v9.8.7")}
+    assert len(authoring.build(LESSON, root, say=lambda text: None, **moved)) == 2
+    assert len(runs) == 1
+    authoring.build(replace(LESSON, gpu=True), root, say=lambda text: None, **moved)
+    assert len(runs) == 2, "its first cell says something else"

@@ -20,7 +20,7 @@ import pytest
 import ray_nodes
 import tiny_tasks
 
-from course import machine, sweeps, training
+from course import home, machine, sweeps, training
 from course.sweeps import Plan, SweepStoppedError, executors, locks, making
 from course.sweeps.executors import ray_cluster
 from course.training import Recipe
@@ -214,7 +214,7 @@ def test_no_gpu_where_one_was_asked_for_is_one_sentence_before_anything_runs(tmp
 
 @pytest.mark.parametrize("where", ["drive/MyDrive/sweep", "drive/Shareddrives/ours", "gdrive/MyDrive/sweep"])
 def test_a_drive_that_is_not_mounted_is_one_sentence_that_says_how_to(tmp_path, trained, monkeypatch, where):
-    monkeypatch.setattr(sweeps.running, "_CONTENT", tmp_path)
+    monkeypatch.setattr(home, "CONTENT", tmp_path)
     with pytest.raises(ValueError, match=r"not mounted: run `from google.colab import drive; drive.mount\(") as error:
         sweeps.run(plan(), tmp_path / where, progress=False)
     assert str(tmp_path / Path(where).parts[0]) in one_sentence(error)

@@ -110,23 +110,37 @@ def test_gpus_and_their_capability_are_read_from_the_library(monkeypatch):
 # --- begin ----------------------------------------------------------------------------------------
 
 
-def test_begin_prints_nothing_where_all_is_well(monkeypatch, tmp_path, capfd):
+@pytest.fixture
+def plain(monkeypatch, tmp_path):
+    """A machine without a GPU on which all is well; TensorFlow need not start for that."""
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     monkeypatch.setattr(machine, "import_tensorflow", lambda: None)
+    monkeypatch.setattr(machine, "gpus", list)
+
+
+def test_begin_prints_one_sentence_where_all_is_well(plain, capfd):
     assert machine.begin("5.1") is None
-    assert capfd.readouterr() == ("", "")
+    assert capfd.readouterr() == ("No GPU found: this lesson needs none.\n", "")
 
 
-def test_begin_says_in_one_sentence_that_progress_cannot_be_saved(monkeypatch, tmp_path, capfd):
+def test_begin_says_in_one_sentence_that_progress_cannot_be_saved(plain, monkeypatch, tmp_path, capfd):
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("COURSE_HOME", str(blocked))
-    monkeypatch.setattr(machine, "import_tensorflow", lambda: None)
     machine.begin("5.1")
-    said = capfd.readouterr().out.strip()
+    said = capfd.readouterr().out.strip().splitlines()[-1]
     assert said.startswith("Progress cannot be saved")
     assert "COURSE_HOME" in said
     assert one_sentence(said)
+
+
+def test_begin_asks_for_a_package_that_is_missing_or_too_old_and_replaces_none(plain, monkeypatch):
+    monkeypatch.setattr(metadata, "requires", lambda name: ["numpy>=99", "pooch-of-none>=1.8", 'ray>=2; extra == "x"'])
+    with pytest.raises(CannotRunError) as caught:
+        machine.begin("5.1")
+    assert f"(numpy {metadata.version('numpy')} is older than 99, pooch-of-none is missing)" in str(caught.value)
+    assert '%pip install "numpy>=99" "pooch-of-none>=1.8"' in str(caught.value)
+    assert one_sentence(str(caught.value))
 
 
 def test_begin_refuses_an_old_python_with_a_sentence_and_no_traceback(monkeypatch):
@@ -183,11 +197,11 @@ def test_after_begin_tensorflow_works_without_a_word(tmp_path):
         [sys.executable, "-c", QUIET],
         capture_output=True,
         text=True,
-        env={**env, "COURSE_HOME": str(tmp_path)},
+        env={**env, "COURSE_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": "-1"},
         check=True,
     )
     assert done.stderr == ""
-    assert done.stdout.strip() == "2.0"
+    assert done.stdout.splitlines() == ["No GPU found: this lesson needs none.", "2.0"]
 
 
 # --- quiet ----------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ def titles(fig):
     return " | ".join(ax.get_title(loc="left") or ax.get_title() for ax in fig.axes)
 
 
-def surface(noise=0.0, alpha=0.5, beta=0.5, seed=0):
+def surface(noise=0.0, alpha=0.5, beta=0.5, seed=0, budgets=5):
     """Runs on a known surface with equal budgets: best size ~ C^(beta / (alpha + beta))."""
     rng, rows = np.random.default_rng(seed), []
-    for budget in np.geomspace(1e10, 1e12, 5):
+    for budget in np.geomspace(1e10, 1e12, budgets):
         best = 6000 * (budget / 1e10) ** (beta / (alpha + beta))
         for n in best * 1.6 ** np.arange(-2, 4):
             tokens = budget / (6 * n)
@@ -117,3 +117,10 @@ def test_progress_is_silent_outside_a_notebook(capsys):
     show = figures.progress()
     show(1.0, 3.0)
     assert "Traceback" not in capsys.readouterr().out
+
+
+def test_nine_budgets_of_a_gpus_plan_are_all_drawn():
+    fig = figures.draw_curves(surface(budgets=9))
+    labels = [text.get_text() for text in fig.axes[0].texts]
+    assert len(labels) == 9
+    assert labels[0] == "$10^{10}$"

@@ -1,7 +1,7 @@
-"""What this student has done: one small JSON file an exercise, in the user's data folder.
+"""What this student has done: one small JSON file an exercise.
 
 One file an exercise, written atomically, needs no lock: two notebooks open at once cannot lose
-each other's results. `COURSE_HOME` names another folder. Where nothing can be written, results
+each other's results. `course.home` says where the folder is. Where nothing can be written, results
 are kept for as long as the kernel runs and `problem()` says so.
 """
 
@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from course import home
+
 __all__ = ["folder", "load", "problem", "record", "reset"]
 
 _memory: dict[str, dict[str, Any]] = {}
@@ -21,13 +23,8 @@ _problem: str = ""
 
 
 def folder() -> Path:
-    """The folder of the progress files: `$COURSE_HOME/progress`, else in the user's data folder."""
-    home = os.environ.get("COURSE_HOME")
-    if not home:
-        import platformdirs
-
-        home = platformdirs.user_data_dir("scaling-laws-course", appauthor=False)
-    return Path(home).expanduser() / "progress"
+    """The folder of the progress files, `progress` in the course's home."""
+    return home.home() / "progress"
 
 
 def problem() -> str:
@@ -79,6 +76,8 @@ def record(exercise_id: str, status: str, score: float, mistake: str = "") -> No
     except (OSError, ValueError, TypeError, RuntimeError):
         return
     _memory[exercise_id] = entry
+    if _problem := home.unmounted(path.parent):
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from course.sweeps.gpu_presets import GPU_PRESETS
 from course.sweeps.plan import Plan, isoflop_budgets
 from course.training import Recipe
 
@@ -124,6 +125,7 @@ PRESETS: dict[str, tuple[str, Callable[[], Plan]]] = {
         f"depths-{n}-residual": (f"depths-{n} with each layer added to what it got", _depth(n, True))
         for n in (4, 8, 16)
     },
+    **GPU_PRESETS,
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course import machine
+from course import home, machine
 from course.inputs import whole
 from course.sweeps import executors, locks, making
 from course.sweeps.plan import Plan
@@ -23,9 +23,6 @@ __all__ = ["run"]
 
 _POLL = 0.5
 """Seconds between two looks at what another sweep is doing."""
-
-_CONTENT = Path("/content")
-"""Where Colab mounts a Google Drive, as a rule at `drive`."""
 
 
 def run(
@@ -114,23 +111,10 @@ def _chosen(executor: str, workers: int | None, address: str | None) -> str:
     return executor
 
 
-def _mounted(out: Path) -> None:
-    """Raise ValueError where `out` lies on a Google Drive that is not mounted: its folder would be made on Colab's disk."""
-    try:
-        parts = out.absolute().relative_to(_CONTENT).parts
-    except ValueError:
-        return
-    if parts and (parts[0] == "drive" or "MyDrive" in parts[1:2]) and not (_CONTENT / parts[0] / "MyDrive").is_dir():
-        mount = _CONTENT / parts[0]
-        raise ValueError(
-            f"The folder {str(out)!r} is on a Google Drive that is not mounted: run `from google.colab import drive; "
-            f"drive.mount({str(mount)!r})` in a cell first."
-        )
-
-
 def _prepared(out: Path) -> Path:
     """The folder of records, which can be written. Raises ValueError where it cannot."""
-    _mounted(out)
+    if problem := home.unmounted(out):
+        raise ValueError(problem)
     folder = out / "runs"
     try:
         folder.mkdir(parents=True, exist_ok=True)

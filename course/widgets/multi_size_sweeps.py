@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,7 +204,8 @@ def draw_curves(runs: pd.DataFrame) -> Figure:
     whole = runs[~runs["diverged"].astype(bool)]
     law = fit_isoflop(whole["flops"], whole["n_params"], whole["loss"], budget=whole["budget"], bootstrap=1000)
     fig, (left, right) = plots.figure(columns=2, width=9.8, height=4.3)
-    for (budget, group), colour, marker in zip(whole.groupby("budget"), ORDER, plots.MARKERS, strict=False):
+    looks = zip(cycle(ORDER), cycle(plots.MARKERS), strict=False)  # a GPU's plan has nine budgets
+    for (budget, group), (colour, marker) in zip(whole.groupby("budget"), looks, strict=False):
         grid, curve, best = _parabola(group)
         left.plot(grid, curve, color=plots.COLOURS[colour], linewidth=1.3)
         plots.measured(left, group["n_params"], group["loss"], colour=colour, marker=marker)
