@@ -5,7 +5,9 @@
 - answers: seconds of the import, of checks and of sliders' redraws, each the median of several repeats;
   the ratio sets it beside the time that a reader should not notice (0.2, 0.5 and 0.3 s);
 - engine: time per step beside other ways to train the same model, and a whole sweep (`bench_engine.py`);
-- fitting: scaling laws fitted, beside the published method, and what the fits recover (`bench_fitting.py`).
+- fitting: scaling laws fitted, beside the published method, and what the fits recover (`bench_fitting.py`);
+- executors: a sweep of 24 runs under each executor and under joblib (`bench_executors.py`);
+- faults: kill -9 at 100 random moments of a sweep under each executor (`bench_faults.py`, a quarter of an hour).
 
 Figures are printed, never asserted.
 """
@@ -89,7 +91,7 @@ def answers() -> dict[str, Any]:
     return {name: {"seconds": measured, "unnoticed": unnoticed} for name, measured, unnoticed in rows}
 
 
-PARTS = ("answers", "engine", "fitting")
+PARTS = ("answers", "engine", "fitting", "executors", "faults")
 OUT = Path(__file__).resolve().parent.parent / "bench.json"
 
 

@@ -17,7 +17,7 @@ import pytest
 import tiny_tasks
 
 import course.data
-from course import sweeps
+from course import sweeps, training
 from course.commands import sweep as command
 
 ORDINARY = (
@@ -107,13 +107,73 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(capsys, tmp_path, trained):
     assert sizes == [4, 8, 16, 32]
 
 
+def test_a_dry_run_prices_the_plan_on_gpus_with_what_it_assumes(capsys):
+    def costs(*args):
+        return {
+            row["device"]: row for row in json.loads(run(capsys, *ORDINARY, "--json", "--dry-run", *args)[1])["costs"]
+        }
+
+    plain, better = costs(), costs("--utilisation", "0.5", "--watts", "36")
+    assert list(plain) == ["this machine", "T4", "A100", "H100"]
+    assert plain["this machine"]["kwh"] is None and better["this machine"]["kwh"] > 0
+    flops = sweeps.cost(command._plan(parsed(*ORDINARY)), rate=1e10).flops
+    steps = sweeps.cost(command._plan(parsed(*ORDINARY)), rate=1e10).steps
+    for name, peak, watts in (("T4", 8.1e12, 70), ("A100", 156e12, 400), ("H100", 494.7e12, 700)):
+        row = plain[name]
+        seconds = flops / (0.1 * peak) + steps * row["seconds_per_step"]
+        assert row["utilisation"] == 0.1 and row["flops"] == pytest.approx(flops)
+        assert row["hours"] == pytest.approx(seconds / 3600) and row["kwh"] == pytest.approx(watts * seconds / 3.6e6)
+        assert better[name]["hours"] < row["hours"]
+    text = run(capsys, *ORDINARY, "--dry-run")[1]
+    assert "10 % of its tf32 peak" in text and "Assumed, not measured" in text and "energy, Wh" in text
+
+
+def test_bfloat16_is_priced_at_the_rate_of_a_device_that_has_it():
+    from dataclasses import replace
+
+    from course.commands import sweep_costs
+
+    plan = command._plan(parsed(*ORDINARY))
+    plan = replace(plan, recipe=replace(plan.recipe, precision="bfloat16"))
+    formats = {row.device: row.dtype for row in sweep_costs.estimates(plan, sweeps.cost(plan, rate=1e10))}
+    assert formats == {"this machine": "float32", "T4": "float32", "A100": "bfloat16", "H100": "bfloat16"}
+
+
+def test_runs_that_do_not_fit_the_device_are_counted_and_the_command_ends_well(capsys, monkeypatch):
+    branches = training.train_branches
+
+    def short_of_memory(trainer, budgets, seed=0):
+        if trainer.size == 32:
+            raise training.OutOfMemoryError("It does not fit.")
+        yield from branches(trainer, budgets, seed)
+
+    monkeypatch.setattr(training, "train_branches", short_of_memory)
+    status, out, _ = run(capsys, *ORDINARY, "--out", "mine")
+    assert status == 0 and "did not fit into the device's memory" in out and "of them diverged" not in out
+    told = json.loads(run(capsys, *ORDINARY, "--out", "mine", "--json")[1])
+    assert told["out_of_memory"] > 0 == told["diverged"]
+
+
+def test_where_the_runs_are_made_goes_to_the_sweep(monkeypatch):
+    plan = command._plan(parsed(*ORDINARY))
+    monkeypatch.setattr("course.machine.gpus", lambda: [])
+    monkeypatch.setattr(sweeps, "default_workers", lambda bytes_each: 7)
+    asked = {"executor": "auto", "address": None, "device": None, "backend": None}
+    assert command._settings(parsed(*ORDINARY), plan) == asked | {"workers": 7}
+    assert command._settings(parsed(*ORDINARY, "--executor", "process"), plan)["workers"] == 1
+    on_ray = command._settings(parsed(*ORDINARY, "--address", "h:1", "--device", "gpu", "--backend", "jax"), plan)
+    assert on_ray == {"executor": "auto", "address": "h:1", "device": "gpu", "backend": "jax", "workers": None}
+    monkeypatch.setattr("course.machine.gpus", lambda: ["Tesla T4"])
+    assert command._settings(parsed(*ORDINARY), plan)["workers"] == 1, "two processes would share one GPU"
+
+
 def test_json_is_all_that_is_printed(capsys, tmp_path):
     status, out, err = run(capsys, *ORDINARY, "--json", "--out", "mine")
     told = json.loads(out)
     assert status == 0 and err == ""
-    assert set(told) == {"out", "runs", "diverged", "table", "figure"}
+    assert set(told) == {"out", "runs", "diverged", "out_of_memory", "table", "figure"}
     assert told["runs"] == len(pd.read_csv(told["table"])) and told["diverged"] == 0
-    rows = json.loads(run(capsys, *ORDINARY, "--json", "--dry-run")[1])
+    rows = json.loads(run(capsys, *ORDINARY, "--json", "--dry-run")[1])["runs"]
     assert {row["run_id"] for row in rows} == {path.stem for path in (tmp_path / "mine" / "runs").iterdir()}
 
 
@@ -142,13 +202,6 @@ def test_a_preset_takes_changes():
     ordinary = sweeps.preset("characters-quick")
     assert (plan.sizes, plan.seeds, plan.recipe.rate) == ((16, 32), (0, 1), 0.003)
     assert (plan.task, plan.budgets, plan.recipe.batch) == (ordinary.task, ordinary.budgets, ordinary.recipe.batch)
-
-
-def test_without_a_word_on_workers_there_is_one_a_core(monkeypatch):
-    monkeypatch.setattr(sweeps, "cores", lambda: 2)
-    assert command._workers(None) == 2 and command._workers(3) == 3
-    monkeypatch.setattr(sweeps, "cores", lambda: 64)
-    assert command._workers(None) == 4
 
 
 def test_equal_steps_and_several_rates_by_option(capsys, tmp_path, trained):
@@ -202,6 +255,11 @@ def test_equal_steps_and_several_rates_by_option(capsys, tmp_path, trained):
         ((*ORDINARY, "--batch", "0"), "batch must be a whole number"),
         ((*ORDINARY, "--workers", "0"), "--workers is a number of processes, 1 or more; got 0"),
         ((*ORDINARY, "--workers", "-2"), "--workers is a number of processes"),
+        ((*ORDINARY, "--dry-run", "--utilisation", "0"), "Utilisation is a share of the peak"),
+        ((*ORDINARY, "--dry-run", "--utilisation", "1.5"), "Utilisation is a share of the peak"),
+        ((*ORDINARY, "--dry-run", "--watts", "-3"), "watts must be a positive number"),
+        ((*ORDINARY, "--executor", "processes", "--address", "h:1"), "An address is that of a Ray cluster"),
+        ((*ORDINARY, "--address", "h"), "--address is HOST:PORT"),
         ((*ORDINARY, "--option", "d"), "--option is NAME=VALUE such as d=4; got 'd'"),
         ((*ORDINARY, "--option", "=4"), "--option is NAME=VALUE"),
         (("characters-quick", "--option", "colour=red"), "no option 'colour'"),
@@ -213,7 +271,7 @@ def test_equal_steps_and_several_rates_by_option(capsys, tmp_path, trained):
 def test_bad_input_is_one_sentence_and_trains_nothing(tmp_path, trained, args, words):
     (tmp_path / "a-file").write_text("x")
     with pytest.raises(ValueError, match=words) as error:
-        command.run(parsed(*args) if "--workers" in args else parsed(*args, "--workers", "1"))
+        command.run(parsed(*args) if {"--workers", "--address"} & set(args) else parsed(*args, "--workers", "1"))
     one_sentence(error)
     assert trained == [] and (tmp_path / "a-file").read_text() == "x"
 

@@ -24,7 +24,7 @@ PROJECT = PYPROJECT["project"]
 CONDA_NAMES = {"matplotlib": "matplotlib-base"}
 """Distributions that have another name at conda-forge."""
 
-EXTRAS = ("lab", "instructor", "jax", "test")
+EXTRAS = ("lab", "instructor", "jax", "cluster", "test")
 """The extras that environment.yml covers, besides the package's own dependencies."""
 
 

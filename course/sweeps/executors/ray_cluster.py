@@ -34,6 +34,9 @@ TRIES = 4
 PATIENCE = 5.0
 """Seconds that an address has to answer, twice: the machine, then Ray on it."""
 
+_ANSWER = 120.0
+"""Seconds that a machine of the cluster has to start a first worker and say what it is."""
+
 _SMALLEST_GPU = 16e9
 """Bytes of memory of a T4: a run that fits into half or a quarter of it asks for half or a quarter of a GPU."""
 
@@ -154,9 +157,13 @@ def _looked_over(ray: Any, settings: Settings) -> _Cluster:
     sees = []
     for answer in asked:
         with _told(ray), suppress(*_lost(ray)):  # a machine that went away in the meantime has no say
-            theirs, seen = ray.get(answer)
+            theirs, seen = ray.get(answer, timeout=_ANSWER)
             _same_versions(versions(), theirs)
             sees.append(seen)
+    if not sees:
+        raise CannotRunError(
+            "No machine of the Ray cluster has a processor to offer: add one with `ray start --address`."
+        )
     resources = [node["Resources"] for node in nodes]
     cluster = _Cluster(
         shared=all(sees),
