@@ -31,7 +31,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--class", dest="folder", required=True, metavar="FOLDER", help="the class's folder")
     parser.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; repeatable")
     parser.add_argument("--jobs", type=int, metavar="N", help="submissions side by side (default: one a core)")
-    parser.add_argument("--timeout", type=float, default=120, metavar="S", help="seconds for a notebook (default: 120)")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=120,
+        metavar="S",
+        help="seconds that the answers of a notebook may run (default: 120)",
+    )
     parser.add_argument("--memory", type=float, default=3, metavar="GB", help="memory for a submission (default: 3)")
     parser.add_argument("--trust", action="store_true", help="run submissions without a sandbox, as your own programs")
     parser.add_argument("--force", action="store_true", help="grade again what still holds")

@@ -49,6 +49,10 @@ class CannotGradeError(Exception):
     """The machine failed, not the submission; the message is one sentence."""
 
 
+class _SpoiledError(StoppedError):
+    """An earlier answer of the same notebook spoiled the sandbox for this one, which has not been tried yet."""
+
+
 class Tools:
     """What every submission of a run shares: the package's copies, the limits, the kind of sandbox.
 
@@ -176,13 +180,29 @@ class _Sitting:
     plans: dict[str, Any]
     loaded: set[str] = field(default_factory=set)
     tensorflow: bool = False
+    used: bool = False
+    spent: float = 0.0
+    """Seconds in which the student's code could run."""
+
+    def warm(self, id_: str) -> None:
+        """Import what the answer will import. Only where nothing of the student's has run is a failure the machine's."""
+        try:
+            self.sandbox.request("warm", "warm", IMPORT_SECONDS, exercise=id_)
+        except StoppedError as error:
+            if self.used:
+                raise _SpoiledError(error.why) from None
+            raise CannotGradeError(f"The libraries could not be imported in the sandbox ({error}).") from None
+
+    def _timed(self, do: str, last: str, seconds: float, **fields: Any) -> dict[str, Any]:
+        self.used, began = True, time.monotonic()
+        try:
+            return self.sandbox.request(do, last, seconds + 10, within=seconds, **fields)
+        finally:
+            self.spent += time.monotonic() - began
 
     def build(self, id_: str, seconds: float, everything: bool = False) -> dict[str, Any]:
         """Run the answer's cell and what it needs."""
-        found = self.sandbox.request(
-            "build", "built", 2 * seconds + 10, exercise=id_, everything=everything, within=seconds
-        )
-        return found
+        return self._timed("build", "built", seconds, exercise=id_, everything=everything)
 
     def ask(self, id_: str, cases: list[Case], seconds: float) -> Asked:
         """Call the answer on the cases."""
@@ -199,9 +219,7 @@ class _Sitting:
 
         inputs = [wire.encode(tuple(case.args), number) for case in cases]
         sources = {str(i): source for i, function in enumerate(functions) if (source := _source(function))}
-        found = self.sandbox.request(
-            "call", "replies", seconds + 10, call, exercise=id_, inputs=inputs, sources=sources, within=seconds
-        )
+        found = self._timed("call", "replies", seconds, function=call, exercise=id_, inputs=inputs, sources=sources)
         loaded = found.get("loaded")
         self.loaded = {name for name in loaded if isinstance(name, str)} if isinstance(loaded, list) else set()
         replies = _replies(found["replies"], len(cases))
@@ -258,7 +276,7 @@ class _Judge:
     ) -> None:
         self._class, self._assignment, self._student = classroom, assignment, student
         self._released, self._tools, self._slot = released, tools, slot
-        self._end = time.monotonic() + tools.limits.seconds
+        self._spent = 0.0
         self.odd: list[str] = []
 
     def _exercise(self, id_: str) -> Exercise:
@@ -306,7 +324,7 @@ class _Judge:
         plan = sitting.plans[exercise.id]
         if plan["error"]:
             return self._failed(exercise, f"Python cannot read this cell: {_word(plan['error'])}.")
-        sitting.sandbox.request("warm", "warm", IMPORT_SECONDS, exercise=exercise.id)
+        sitting.warm(exercise.id)
         seconds = PATIENCE * exercise.time_limit
         found = sitting.build(exercise.id, seconds)
         if found["built"] == "missing" and found.get("stuck") is not True:
@@ -485,12 +503,15 @@ class _Judge:
             with sitting.sandbox:
                 while pending:
                     exercise = self._exercise(pending.pop(0))
-                    if time.monotonic() > self._end:
+                    if self._spent > self._tools.limits.seconds:
                         result = self._failed(exercise, "The time for the submission was used up before this exercise.")
                         marks[exercise.id] = self._mark(result, grafted.answers[exercise.id])
                         continue
                     try:
                         marks[exercise.id] = self._one(sitting, exercise, grafted)
+                    except _SpoiledError:
+                        pending.insert(0, exercise.id)
+                        break
                     except (StoppedError, wire.WireError) as error:
                         why = error.why if isinstance(error, StoppedError) else "garbled"
                         if why != "time":
@@ -498,6 +519,9 @@ class _Judge:
                         result = self._failed(exercise, _ENDED[why])
                         marks[exercise.id] = self._mark(result, grafted.answers[exercise.id])
                         break
+                    finally:
+                        self._spent += sitting.spent
+                        sitting.spent = 0.0
                     if sitting.sandbox.closed:
                         break
         return marks

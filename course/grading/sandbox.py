@@ -240,7 +240,7 @@ class Sandbox:
             os.set_blocking(self._process.stdin.fileno(), False)
         self._lines: queue.Queue[bytes | None] = queue.Queue(maxsize=2)
         threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
-        self._receive(time.monotonic() + 60, "ready", None)
+        self._receive(time.monotonic() + 180, "ready", None)
 
     def _rlimits(self) -> dict[str, int]:
         processes = self.limits.processes
