@@ -21,7 +21,7 @@ from course.sweeps.records import provenance
 from course.training import Recipe, Trainer, best_precision, train, train_branches
 
 RECIPE = Recipe(batch=16, warmup=5)
-STEPS, SEEDS = 60, 8
+STEPS, SEEDS = 60, 6
 CONFIGS = {  # task, size, recipe
     "char_mlp": (tiny_tasks.letters(), 8, RECIPE),
     "transformer": (tiny_tasks.sequences(), 8, replace(RECIPE, batch=4)),
