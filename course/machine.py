@@ -41,6 +41,7 @@ __all__ = [
     "operation_overhead",
     "quiet",
     "small_training_seconds",
+    "threads",
 ]
 
 PYTHONS = ((3, 11), (3, 13))
@@ -245,25 +246,37 @@ def import_jax(show: bool = True) -> Any:
 def import_backend(asked: str | None = None, threads: int | None = None) -> str:
     """Import the library that trains (see `backend`), quietly and ready to work, and return its name.
 
-    `threads` are the processor's threads that an operation may use, all when None; it is heard only before
-    the library has done anything. Raises as `backend` does, and CannotRunError where the library is missing,
-    too old or broken.
+    `threads` are the processor's threads that an operation may use, all when None; it is heard only where
+    the library is not imported yet. Raises as `backend` does, and CannotRunError where the library is missing, too
+    old or broken.
     """
     name = backend(asked)
+    if name in _ready:
+        return name
+    limited = threads is not None and name not in sys.modules
     if name == "jax":
-        if threads is not None:
+        if limited:
             os.environ["PJRT_NPROC"] = os.environ["NPROC"] = str(threads)  # older versions read the second alone
         import_jax()
-        return name
-    if threads is not None and not tensorflow_problem():
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        with quiet():
-            import tensorflow as tf
-
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-    import_tensorflow()
+    else:
+        if limited and not tensorflow_problem():
+            _limit_tensorflow(threads)
+        import_tensorflow()
+    _ready.add(name)
     return name
+
+
+_ready: set[str] = set()
+"""What `import_backend` has made ready in this process."""
+
+
+def _limit_tensorflow(threads: int | None) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    with quiet():
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def gpus() -> list[str]:
@@ -277,6 +290,15 @@ def gpus() -> list[str]:
 
     details = tf.config.experimental.get_device_details
     return [details(gpu).get("device_name", gpu.name) for gpu in tf.config.list_physical_devices("GPU")]
+
+
+def threads() -> int | str:
+    """Processor threads that an operation may use, "all" where nothing limits them. Imports the library that trains."""
+    if import_backend() == "jax":
+        return int(os.environ.get("PJRT_NPROC", 0)) or "all"
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or "all"
 
 
 def compute_capability() -> tuple[int, ...]:

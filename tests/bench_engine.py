@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from engines import BACKENDS, Worker, absent, task_of
+from engines import BACKENDS, ON_A_GPU, Worker, absent, task_of
 
 Models = tuple[tuple[str, int], ...]
 MODELS: Models = (("char_mlp", 8), ("char_mlp", 64), ("transformer", 32), ("transformer", 64), ("transformer", 128))
@@ -31,6 +31,9 @@ TARGETS = {  # time of the other over time of ours, at least
     ("transformer", 64): {"eager": 12, "fit": 2, "jax": 1.0, "torch": 1.5},
     ("transformer", 128): {"jax": 1.0, "torch": 1.5},
 }
+GPU_MODELS: Models = (("transformer", 128), ("transformer", 512), ("transformer", 1024))
+GPU_ENGINES = ("course", "course-jax", "torch-compile")
+GPU_BATCH = 256  # sequences of 64 bytes a step
 SHARE_TARGET = 0.5  # of the best matrix-product rate, at d_model 128
 SWEEP, SWEEP_TARGET = "characters-quick", 1.5  # wall time over the time of its training steps, at most
 RATE_SIZES = (512, 1024, 2048)
@@ -156,6 +159,49 @@ def whole_sweep(name: str, patience: float, repeats: int = 3) -> dict[str, Any]:
     return {"preset": name, **sorted(found, key=lambda one: one["ratio"])[len(found) // 2], "disturbed": disturbed}
 
 
+def gpu(models: Models = GPU_MODELS, rounds: int = 5) -> dict[str, Any]:
+    """On a GPU: the share of its best bfloat16 matrix-product rate that training reaches, beside torch.compile.
+
+    Larger models and batches than on a processor. Where there is no GPU, or a library sees none, the rows say so.
+    """
+    there = [engine for engine in GPU_ENGINES if not absent(engine)]
+    found: dict[str, Any] = {"absent": {e: f"{ON_A_GPU[e]} is not installed" for e in GPU_ENGINES if e not in there}}
+    with started(["course"]) as workers:
+        names = workers["course"].gpus()
+        if not names:
+            print(f"No GPU here, so no figures of {', '.join(GPU_ENGINES)} on one.")
+            return found | {"device": "absent"}
+        best = max(workers["course"].ask(do="rate", size=size, dtype="bfloat16") for size in (4096, 8192))
+    found |= {"device": names[0], "matrix_rate": best, "models": []}
+    print(f"{names[0]}: {best / 1e12:.0f} TFLOP/s in bfloat16 matrix products; share of it, and ms a step")
+    for family, size in models:
+        row: dict[str, Any] = {"family": family, "size": size}
+        flops = _step_flops(family, size, GPU_BATCH)
+        for engine in there:  # one at a time: each has the GPU's memory to itself
+            with started([engine]) as workers:
+                worker = workers[engine]
+                if ON_A_GPU[engine] != "torch" and not worker.gpus():
+                    found["absent"][engine] = f"{ON_A_GPU[engine]} sees no GPU"
+                    continue
+                worker.prepare(family, size, seconds=1.0, batch=GPU_BATCH, precision="bfloat16")
+                seconds = statistics.median(worker.time(family, size) for _ in range(rounds))
+            row[engine] = {"seconds": seconds, "flops_per_second": flops / seconds, "share": flops / seconds / best}
+        found["models"].append(row)
+        cells = [f"{e} {row[e]['share']:.0%} ({1e3 * row[e]['seconds']:.2f} ms)" for e in there if e in row]
+        print(f"{family:12}{size:5}  " + "   ".join(cells), flush=True)
+    for engine, why in found["absent"].items():
+        print(f"{engine}: {why}, so there is no comparison.")
+    return found
+
+
+def _step_flops(family: str, size: int, batch: int) -> float:
+    """FLOPs of a training step, counted exactly."""
+    from course.counting import count
+
+    task = task_of(family)
+    return count(family, size, task).training_flops_per_token * batch * task.tokens_per_sample
+
+
 def main(models: Models = MODELS, rounds: int = 9, patience: float = 240.0) -> dict[str, Any]:
     """Measure, print the table, and return it. `patience`: seconds to wait for other programs, in all parts."""
     share = ""
@@ -192,15 +238,13 @@ def main(models: Models = MODELS, rounds: int = 9, patience: float = 240.0) -> d
         f"alone {found['steps']:.1f} s: {found['ratio']:.2f}x (asked for: {SWEEP_TARGET}x at most)"
         + _note(found["disturbed"])
     )
+    results["gpu"] = gpu()
     return results
 
 
 def rate_share(worker: Worker, family: str, size: int, ours: float, turns: Turns, rounds: int) -> dict[str, float]:
     """FLOPs a second of the engine, counted exactly, the machine's best matrix-product rate, and the share."""
-    from course.counting import count
-
-    task = task_of(family)
-    flops = count(family, size, task).training_flops_per_token * 512 / ours
+    flops = _step_flops(family, size, 512 // task_of(family).tokens_per_sample) / ours
     best = matrix_rate(worker, turns, rounds)
     return {"flops_per_second": flops, "matrix_rate": best, "share": flops / best}
 

@@ -5,11 +5,13 @@ Every engine trains the same network on the same task with the same batch, Adam 
 | name        | what it is                                                                              |
 |-------------|-----------------------------------------------------------------------------------------|
 | `course`    | `course.training.Trainer`                                                               |
+| `course-jax` | the same on its JAX backend                                                            |
 | `eager`     | a GradientTape loop as the article writes it: no tf.function, the loss fetched each step |
 | `fit`       | Keras' `compile` and `fit` as they come, the data in memory                             |
 | `jax`       | the same Keras model on JAX: `lax.scan` over steps, batches gathered in the graph       |
 | `jax-plain` | the same network written in `jax.numpy`, Adam by hand, the same scan                    |
 | `torch`     | the same network in `torch.nn`, eager, with the fused Adam and attention                |
+| `torch-compile` | that network and its loss through `torch.compile`; for the GPU                      |
 
 An engine lives in a process of its own (`Worker`), because a process has one Keras backend and one set
 of threads: `python tests/engines.py NAME` reads requests from standard input, one JSON object a line.
@@ -33,12 +35,14 @@ __all__ = ["BACKENDS", "FAMILIES", "Worker", "absent", "fixed_batches", "recipe_
 
 BACKENDS = {
     "course": "tensorflow",
+    "course-jax": "jax",
     "eager": "tensorflow",
     "fit": "tensorflow",
     "jax": "jax",
     "jax-plain": "jax",
     "torch": "torch",
 }
+ON_A_GPU = {**BACKENDS, "torch-compile": "torch"}
 """The library that each engine needs."""
 
 FAMILIES = {"char_mlp": "characters", "transformer": "bytes"}
@@ -49,7 +53,7 @@ TOKENS = 512  # predictions a step, everywhere
 
 def absent(engine: str) -> bool:
     """Whether the library of this engine is not installed."""
-    return importlib.util.find_spec(BACKENDS[engine]) is None
+    return importlib.util.find_spec(ON_A_GPU[engine]) is None
 
 
 def task_of(family: str) -> Any:
@@ -81,11 +85,11 @@ def fixed_batches(task: Any, batch: int, steps: int, seed: int = 0) -> tuple[np.
 class Course:
     """The course's own engine."""
 
-    def __init__(self, family: str, size: int) -> None:
+    def __init__(self, family: str, size: int, **changes: Any) -> None:
         from course.training import Trainer
 
         task = task_of(family)
-        self.trainer = Trainer(task, family, size, recipe_of(task))
+        self.trainer = Trainer(task, family, size, recipe_of(task, **changes))
 
     def run(self, steps: int) -> None:
         mean = self.trainer.advance(self.trainer.step + steps, 1_000_000)
@@ -407,7 +411,40 @@ class Torch:
         return found
 
 
-ENGINES = {"course": Course, "eager": Eager, "fit": Fit, "jax": Jax, "jax-plain": JaxPlain, "torch": Torch}
+class TorchCompile(Torch):
+    """The same through `torch.compile`; where the recipe asks for bfloat16, under autocast."""
+
+    def __init__(self, family: str, size: int, **changes: Any) -> None:
+        super().__init__(family, size, **changes)
+        functional = self.torch.nn.functional
+
+        def loss(x: Any, y: Any) -> Any:
+            with self.torch.autocast(self.device, self.torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+                logits = self.model(x)
+            return functional.cross_entropy(logits.float().flatten(0, -2), y.flatten())
+
+        self.loss = self.torch.compile(loss)
+
+    def step(self, x: Any, y: Any) -> Any:
+        self.optimizer.zero_grad()
+        loss = self.loss(x, y)
+        loss.backward()
+        if self.recipe.clip:
+            self.torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        return loss.detach()
+
+
+ENGINES = {
+    "course": Course,
+    "course-jax": Course,
+    "eager": Eager,
+    "fit": Fit,
+    "jax": Jax,
+    "jax-plain": JaxPlain,
+    "torch": Torch,
+    "torch-compile": TorchCompile,
+}
 
 
 # --- a process for each ---------------------------------------------------------------------------
@@ -421,7 +458,9 @@ class Worker:
         root = Path(__file__).resolve().parent.parent
         environment = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", "TF_XLA_FLAGS")}
         environment |= {
-            "KERAS_BACKEND": BACKENDS[engine] if engine != "torch" else "tensorflow",
+            "KERAS_BACKEND": library if (library := ON_A_GPU[engine]) != "torch" else "tensorflow",
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
             "PYTHONPATH": str(root),
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
@@ -446,9 +485,13 @@ class Worker:
             raise RuntimeError(f"The engine {self.engine!r} ended: {self.process.communicate()[1][-2000:]}")
         return json.loads(answer)
 
-    def prepare(self, family: str, size: int, seconds: float = 0.3) -> int:
+    def prepare(self, family: str, size: int, seconds: float = 0.3, **recipe: Any) -> int:
         """Build and compile; returns the steps that one `time` will take, about `seconds` of them."""
-        return self.ask(do="prepare", family=family, size=size, seconds=seconds)
+        return self.ask(do="prepare", family=family, size=size, seconds=seconds, recipe=recipe)
+
+    def gpus(self) -> list[str]:
+        """Names of the GPUs that this engine's library sees."""
+        return self.ask(do="gpus")
 
     def time(self, family: str, size: int) -> float:
         """Seconds a step, measured once."""
@@ -480,8 +523,13 @@ class _Serving:
         self.engine = ENGINES[engine]
         self.ready: dict[tuple[str, int], tuple[Any, int]] = {}
 
-    def prepare(self, family: str, size: int, seconds: float) -> int:
-        engine = self.engine(family, size)
+    def gpus(self) -> list[str]:
+        from course.machine import gpus
+
+        return gpus()
+
+    def prepare(self, family: str, size: int, seconds: float, recipe: dict[str, Any]) -> int:
+        engine = self.engine(family, size, **recipe)
         few = 4
         engine.run(few)
         quickest = np.inf
@@ -500,10 +548,10 @@ class _Serving:
         engine.run(steps)
         return (time.perf_counter() - started) / steps
 
-    def rate(self, size: int) -> float:
+    def rate(self, size: int, dtype: str = "float32") -> float:
         from course.machine import matrix_product_rate
 
-        return matrix_product_rate(size, seconds=0.3).median * 1e9
+        return matrix_product_rate(size, seconds=0.3, dtype=dtype).median * 1e9
 
     def losses(self, family: str, size: int, file: str, recipe: dict[str, Any]) -> list[float]:
         engine = self.engine(family, size, **recipe)

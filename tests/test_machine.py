@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,6 +64,47 @@ def test_a_missing_tensorflow_is_said(monkeypatch):
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
     assert "not installed" in machine.tensorflow_problem()
+
+
+# --- the library that trains ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "chosen"),
+    [
+        ("", None, "tensorflow"),
+        ("jax", None, "jax"),
+        ("JAX", None, "jax"),
+        ("jax", "tensorflow", "tensorflow"),
+        ("tensorflow", "jax", "jax"),
+        ("torch", None, "tensorflow"),
+    ],
+)
+def test_the_library_is_asked_for_or_named_by_keras_backend(monkeypatch, named, asked, chosen):
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", named)
+    assert machine.backend(asked) == chosen
+
+
+@pytest.mark.parametrize(("runs_on", "asked"), [("jax", "tensorflow"), ("tensorflow", "jax"), ("torch", None)])
+def test_another_library_than_keras_runs_on_takes_a_new_python(monkeypatch, runs_on, asked):
+    keras = SimpleNamespace(config=SimpleNamespace(backend=lambda: runs_on))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    with pytest.raises(CannotRunError, match=f"runs on {runs_on} in this process") as error:
+        machine.backend(asked)
+    assert one_sentence(str(error.value)) and f"KERAS_BACKEND={asked or 'tensorflow'}" in str(error.value)
+
+
+def test_gpus_and_their_capability_are_read_from_the_library(monkeypatch):
+    tf = machine.import_tensorflow()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [SimpleNamespace(name="GPU:0")])
+    details = {"device_name": "NVIDIA A100", "compute_capability": (8, 0)}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: details)
+    assert machine.gpus() == ["NVIDIA A100"] and machine.compute_capability() == (8, 0)
+    details.clear()
+    assert machine.gpus() == ["GPU:0"] and machine.compute_capability() == ()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert machine.gpus() == [] and machine.compute_capability() == ()
 
 
 # --- begin ----------------------------------------------------------------------------------------

@@ -116,6 +116,8 @@ def test_numpy_numbers_are_numbers(tmp_path, trained):
 def test_a_run_id_stays_what_it_was():
     """Records of older sweeps are found by it: when this changes, they are lost."""
     assert CONFIG.run_id == "22d8d68f91aa7428"
+    named = sweeps.reference("characters-quick")
+    assert {config.run_id for config in sweeps.preset("characters-quick").runs} == set(named["run_id"])
 
 
 CONFIG = RunConfig(
@@ -128,6 +130,7 @@ def test_a_run_id_depends_on_every_field():
     recipe = {
         "batch": 256, "rate": 0.02, "reference_size": 32, "rate_power": 0.5, "warmup": 20, "schedule": "cosine", "cooldown": 0.2,
         "beta_2": 0.95, "epsilon": 1e-7, "clip": 0.0, "optimizer": "sgd", "dense_gradients": False,
+        "precision": "bfloat16",
     }  # fmt: skip
     other = {
         "task": "bytes", "options": (("window", 9),), "data_sha256": "1" * 64, "family": "mlp", "size": 33, "seed": 1,

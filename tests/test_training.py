@@ -11,11 +11,11 @@ import tiny_tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course import models
+from course import machine, models, training
 from course.data import Task
-from course.engines import step
-from course.machine import import_tensorflow
-from course.training import Recipe, Trainer, learning_rate, train, train_branches
+from course.engines.step import cross_entropy, losses
+from course.machine import CannotRunError, import_tensorflow
+from course.training import OutOfMemoryError, Recipe, Trainer, learning_rate, train, train_branches
 
 RECIPE = Recipe(batch=16, warmup=5)
 
@@ -88,7 +88,7 @@ def test_the_loss_is_tensorflows_cross_entropy_and_so_is_its_gradient():
     weights = tf.constant(rng.uniform(0.5, 2, (3, 5)), tf.float32)
     found = []
     for loss in (
-        step.cross_entropy,
+        cross_entropy,
         lambda z, y: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=z),
     ):
         with tf.GradientTape() as tape:
@@ -178,7 +178,9 @@ def test_compiling_is_done_once_and_takes_no_step(letters):
     seconds = letters.compile()
     assert seconds > 0 and letters.compile() == seconds
     assert same(before, state(letters))
-    assert letters.engine._advance.experimental_get_tracing_count() == 1, "one graph for every number of steps, seed and rate"
+    assert letters.engine._advance.experimental_get_tracing_count() == 1, (
+        "one graph for every number of steps, seed and rate"
+    )
 
 
 # --- the schedule ---------------------------------------------------------------------------------
@@ -354,7 +356,7 @@ def test_dense_gradients_change_the_engine_s_own_run():
         trainer = Trainer(task, "char_mlp", 8, Recipe(batch=2, clip=0.0, warmup=0, dense_gradients=dense))
         trainer.reset(0)
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(step.losses("cross_entropy", trainer.model(x), y))
+            loss = tf.reduce_mean(losses("cross_entropy", trainer.model(x), y))
         true = np.array(tf.convert_to_tensor(tape.gradient(loss, trainer.model.trainable_variables[0])))
         trainer.advance(1, 10)
         second = next(v for v in trainer.optimizer.variables if "embedding" in v.path and "velocity" in v.path)
@@ -427,6 +429,7 @@ def test_weights_make_the_validation_an_exact_expectation(monkeypatch, letters, 
         ({"beta_2": -0.1}, "beta_2"),
         ({"epsilon": 0.0}, "epsilon"),
         ({"clip": -1.0}, "clip"),
+        ({"precision": "float16"}, "'float32' or 'bfloat16'; got 'float16'"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(change, words):
@@ -447,3 +450,100 @@ def test_a_seed_is_a_whole_number_that_the_graph_can_hold(letters, seed):
     with pytest.raises(ValueError, match="seed") as error:
         train(letters, 3, seed)
     one_sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"backend": "torch"}, "'tensorflow' or 'jax'; got 'torch'"),
+        ({"devices": 0}, "devices"),
+        ({"devices": 2}, "trains on one device; got devices=2: several take the JAX backend"),
+    ],
+)
+def test_a_backend_or_devices_that_cannot_be_had_are_refused(how, words):
+    with pytest.raises(ValueError, match=words) as error:
+        Trainer(tiny_tasks.corners(), "linear", 4, RECIPE, **how)
+    one_sentence(error)
+
+
+def test_a_process_keeps_the_library_that_keras_runs_on(letters):
+    assert letters.backend == machine.backend() == "tensorflow"
+    with pytest.raises(CannotRunError, match=r"runs on tensorflow in this process.*KERAS_BACKEND=jax") as error:
+        Trainer(tiny_tasks.corners(), "linear", 4, RECIPE, backend="jax")
+    one_sentence(error)
+
+
+# --- memory and precision -------------------------------------------------------------------------
+
+
+def _out_of_memory():
+    errors = import_tensorflow().errors
+    return {
+        "TensorFlow": errors.ResourceExhaustedError(None, None, "failed to allocate memory"),
+        "its compiler": errors.InternalError(
+            None, None, "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes"
+        ),
+        "CUDA": errors.InternalError(None, None, "Failed call to cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        "JAX": RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."),
+        "NumPy": MemoryError("Unable to allocate 9 bytes"),
+    }
+
+
+@pytest.mark.parametrize("who", ["TensorFlow", "its compiler", "CUDA", "JAX", "NumPy"])
+@pytest.mark.parametrize("where", ["advance", "evaluate"])
+def test_memory_that_runs_out_is_one_error_whoever_says_so(letters, monkeypatch, who, where):
+    expected = result(train(letters, 12, seed=1))
+
+    def full(*_):
+        raise _out_of_memory()[who]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(letters.engine, where, full)
+        with pytest.raises(OutOfMemoryError, match="char_mlp of size 8 with a batch of 16") as error:
+            train(letters, 12, seed=1)
+    one_sentence(error)
+    assert isinstance(error.value, CannotRunError)
+    assert result(train(letters, 12, seed=1)) == expected, "the trainer goes on with what does fit"
+
+
+def test_memory_that_runs_out_while_a_model_is_made_is_the_same_error(monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(models, "build", full)
+    with pytest.raises(OutOfMemoryError, match="linear of size 4"):
+        Trainer(tiny_tasks.corners(), "linear", 4, RECIPE)
+
+
+def test_another_error_stays_what_it_is(letters, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(letters.engine, "advance", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        train(letters, 12, seed=1)
+
+
+@pytest.mark.parametrize(("family", "task"), [("transformer", tiny_tasks.sequences()), ("conv", tiny_tasks.pictures())])
+def test_bfloat16_keeps_weights_logits_and_losses_in_float32(family, task):
+    import keras
+
+    recipe = replace(RECIPE, batch=4, rate=0.005)
+    exact, rough = (Trainer(task, family, 4, replace(recipe, precision=p)) for p in ("float32", "bfloat16"))
+    assert keras.config.dtype_policy().name == "float32", "what is made later is as before"
+    layers = {layer.compute_dtype for layer in rough.model.layers if layer.weights and layer.name != "head"}
+    assert layers == {"bfloat16"} and rough.model.output.dtype == "float32"
+    assert {v.dtype for v in rough.model.trainable_variables} == {"float32"}
+    exact.reset(2)
+    rough.reset(2)
+    assert same(state(exact), state(rough)), "the same weights to begin with"
+    one, other = train(exact, 60, seed=2).loss, train(rough, 60, seed=2).loss
+    assert one != other and other == pytest.approx(one, rel=0.05, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((), "float32"), ((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")]
+)
+def test_the_best_precision_follows_the_device(monkeypatch, capability, precision):
+    monkeypatch.setattr(training, "compute_capability", lambda: capability)
+    assert training.best_precision() == precision

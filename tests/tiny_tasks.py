@@ -10,6 +10,7 @@ import numpy as np
 import course.data
 from course import sweeps, training
 from course.data import Task
+from course.data.task import normal, pick, whole_numbers
 from course.training import Outcome
 
 SIGMA = 0.25
@@ -21,10 +22,10 @@ def corners(name: str = "corners", d: int = 4) -> Task:
     slope = np.linspace(1.0, -0.5, d).astype(np.float32)
 
     def draw(train, seed, batch):
-        import tensorflow as tf
+        from keras import ops
 
-        signs = tf.cast(tf.random.stateless_uniform((batch, d + 1), seed, 0, 2, dtype=tf.int32), tf.float32) * 2 - 1
-        return signs[:, :d], tf.linalg.matvec(signs[:, :d], train["slope"]) + SIGMA * signs[:, d]
+        signs = ops.cast(whole_numbers(seed, (batch, d + 1), 2), "float32") * 2 - 1
+        return signs[:, :d], ops.matmul(signs[:, :d], train["slope"]) + SIGMA * signs[:, d]
 
     every = np.array(list(itertools.product((-1, 1), repeat=d + 1)), np.float32)
     x, y = every[:, :d], every[:, :d] @ slope + np.float32(SIGMA) * every[:, d]
@@ -38,11 +39,10 @@ def _text(vocabulary: int, length: int) -> np.ndarray:
 
 
 def _windows(train, seed, batch, length):
-    import tensorflow as tf
+    from keras import ops
 
-    text = train["text"]
-    first = tf.random.stateless_uniform((batch,), seed, 0, tf.shape(text)[0] - length + 1, dtype=tf.int32)
-    return tf.cast(tf.gather(text, first[:, None] + tf.range(length)), tf.int32)
+    first = whole_numbers(seed, (batch,), train["text"].shape[0] - length + 1)
+    return ops.cast(pick(train["text"], first[:, None] + np.arange(length, dtype=np.int32)), "int32")
 
 
 def letters(name: str = "letters", window: int = 4, vocabulary: int = 12, validation: int = 100) -> Task:
@@ -81,10 +81,8 @@ def pictures(inputs: tuple[int, ...] = (6, 6, 1), classes: int = 3) -> Task:
     means = rng.normal(size=(classes, *inputs)).astype(np.float32)
 
     def draw(train, seed, batch):
-        import tensorflow as tf
-
-        y = tf.random.stateless_uniform((batch,), seed, 0, classes, dtype=tf.int32)
-        return tf.gather(train["means"], y) + tf.random.stateless_normal((batch, *inputs), seed), y
+        y = whole_numbers(seed, (batch,), classes)
+        return pick(train["means"], y) + normal(seed, (batch, *inputs)), y
 
     y = rng.integers(0, classes, 64)
     x = means[y] + rng.normal(size=(64, *inputs)).astype(np.float32)

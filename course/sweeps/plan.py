@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "RunConfig", "isoflop_budgets"]
 
 
+_ADDED = {"precision": "float32"}
+"""Fields that recipes got after the first records were made, and what held before."""
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything a run depends on. Two runs with the same configuration are the same run.
@@ -43,8 +47,15 @@ class RunConfig:
 
     @property
     def run_id(self) -> str:
-        """The first 16 hex digits of the configuration's SHA-256: the name of its record."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """The first 16 hex digits of the configuration's SHA-256: the name of its record.
+
+        What recipes did not have at first counts only where it is not what it was then, so that no name changed.
+        """
+        described = asdict(self)
+        for name, before in _ADDED.items():
+            if described["recipe"][name] == before:
+                del described["recipe"][name]
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

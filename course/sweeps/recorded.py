@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from course.machine import BACKENDS
 from course.sweeps.costs import cost
 from course.sweeps.presets import preset
 from course.sweeps.records import load
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["record", "reference", "references"]
 
 _REFERENCE = Path(__file__).parents[1] / "reference"
-_SAME_IN_ALL = ("data_sha256", "course", "python", "tensorflow", "keras", "platform", "device", "cores", "threads")
+_SAME_IN_ALL = (
+    *("data_sha256", "course", "python", "backend", *BACKENDS, "keras", "platform", "device", "cores", "threads"),
+)  # as far as a record has them: the version is that of its own backend
 
 
 def record(name: str, folder: str | os.PathLike[str]) -> Path:
@@ -35,13 +38,14 @@ def record(name: str, folder: str | os.PathLike[str]) -> Path:
             f"{len(frame)} of {len(wanted)} runs of {name!r} are in {str(folder)!r}: finish the sweep first."
         )
     frame["threads"] = ", ".join(sorted({str(threads) for threads in frame["threads"]}))  # of a resumed sweep
-    mixed = [column for column in _SAME_IN_ALL if frame[column].nunique() > 1]
+    same = [column for column in _SAME_IN_ALL if column in frame]
+    mixed = [column for column in same if frame[column].nunique() > 1]
     if mixed:
         raise ValueError(f"The runs differ in {', '.join(mixed)}: record a sweep that one machine made.")
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=_REFERENCE.parent
     )
-    about = {column: frame[column].iloc[0] for column in _SAME_IN_ALL}
+    about = {column: frame[column].iloc[0] for column in same}
     about = {column: getattr(value, "item", lambda value=value: value)() for column, value in about.items()}
     about |= {
         "preset": name,
@@ -56,7 +60,7 @@ def record(name: str, folder: str | os.PathLike[str]) -> Path:
     }
     _REFERENCE.mkdir(exist_ok=True)
     path = _REFERENCE / f"{name}.csv"
-    frame.drop(columns=list(_SAME_IN_ALL)).to_csv(path, index=False)
+    frame.drop(columns=same).to_csv(path, index=False)
     path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return path
 

@@ -6,11 +6,13 @@ import json
 import math
 import os
 import platform
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course import machine
 from course.machine import CannotRunError
 
 if TYPE_CHECKING:
@@ -43,19 +45,18 @@ class SweepStoppedError(CannotRunError):
 
 def provenance() -> dict[str, Any]:
     """Where and with what a run was made: versions, device, threads. No name of a machine, user or folder."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
+    backend = machine.import_backend()
+    gpus = machine.gpus()
     return {
         "course": metadata.version("scaling-laws-course"),
         "python": platform.python_version(),
-        "tensorflow": tf.__version__,
+        "backend": backend,
+        backend: sys.modules[backend].__version__,
         "keras": metadata.version("keras"),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": device,
+        "device": gpus[0] if gpus else "CPU",
         "cores": cores(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or "all",
+        "threads": machine.threads(),
     }
 
 
