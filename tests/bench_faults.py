@@ -115,10 +115,9 @@ def place(executor: str) -> Iterator[tuple[str, dict[str, str]]]:
     """(address, environment) for sweeps under this executor; a Ray cluster of three nodes where it needs one."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="course-faults-")))
-        os.environ["PRETEND_SECONDS"] = str(SECONDS[executor])
-        stack.callback(os.environ.pop, "PRETEND_SECONDS")
-        address = stack.enter_context(ray_nodes.cluster(3)).address if executor == "ray" else ""
-        yield address, os.environ | ray_nodes.environment(folder / "paths")
+        seconds = {"PRETEND_SECONDS": str(SECONDS[executor])}
+        address = stack.enter_context(ray_nodes.cluster(3, seconds)).address if executor == "ray" else ""
+        yield address, os.environ | ray_nodes.environment(folder / "paths") | seconds
 
 
 def started(

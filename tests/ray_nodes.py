@@ -60,15 +60,15 @@ def _started(nodes: int, cpus: int) -> Any:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int = 3, cpus: int = 1, tries: int = 3) -> Iterator[Any]:
-    """A `ray.cluster_utils.Cluster`: a head without processors of its own and `nodes` of `cpus` each.
+def cluster(nodes: int, variables: dict[str, str] | None = None, cpus: int = 1, tries: int = 3) -> Iterator[Any]:
+    """A `ray.cluster_utils.Cluster`: a head without processors of its own and `nodes` of `cpus` each, with these variables.
 
     `.address` is the head's, `.worker_nodes` are the nodes; `.remove_node(node, allow_graceful=False)` kills one. On a
     busy machine Ray may give up on a node: the cluster is started anew, `tries` times.
     """
     with tempfile.TemporaryDirectory(prefix="course-ray-") as folder:
         before = dict(os.environ)
-        os.environ.update(environment(Path(folder) / "paths"))
+        os.environ.update(environment(Path(folder) / "paths") | (variables or {}))
         try:
             while True:
                 tries -= 1

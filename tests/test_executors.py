@@ -279,13 +279,8 @@ def test_a_run_asks_for_what_its_size_takes(tmp_path, trained):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Three nodes of one processor each, and the environment of a process that leads a sweep on them."""
-    os.environ["PRETEND_SECONDS"] = "0.2"
-    try:
-        with ray_nodes.cluster(3) as started:
-            environment = os.environ | ray_nodes.environment(tmp_path_factory.mktemp("paths"))
-            yield started, environment
-    finally:
-        del os.environ["PRETEND_SECONDS"]
+    with ray_nodes.cluster(3, {"PRETEND_SECONDS": "0.2"}) as started:
+        yield started, os.environ | ray_nodes.environment(tmp_path_factory.mktemp("paths"))
 
 
 @pytest.fixture
