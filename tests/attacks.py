@@ -348,7 +348,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         for _ in range(100):
-            for path in ("{outside}/late", "{folder}/late", "/tmp/late"):
+            for path in ("{outside}/late", "{folder}/late", os.path.join("/tmp", "late")):
                 try:
                     open(path, "a").write("still here")
                 except OSError:
