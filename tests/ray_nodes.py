@@ -27,7 +27,6 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         "PYTHONPATH": os.pathsep.join(paths),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_raylet_start_wait_time_s": "120",
         "PYTHONDONTWRITEBYTECODE": "",
     }
 
@@ -60,7 +59,7 @@ def _started(nodes: int, cpus: int) -> Any:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int, variables: dict[str, str] | None = None, cpus: int = 1, tries: int = 3) -> Iterator[Any]:
+def cluster(nodes: int, variables: dict[str, str] | None = None, cpus: int = 1, tries: int = 4) -> Iterator[Any]:
     """A `ray.cluster_utils.Cluster`: a head without processors of its own and `nodes` of `cpus` each, with these variables.
 
     `.address` is the head's, `.worker_nodes` are the nodes; `.remove_node(node, allow_graceful=False)` kills one. On a
