@@ -291,6 +291,7 @@ def test_the_answered_edition_opens_as_a_web_page(name, page, tmp_path):
     assert len(images) >= sum("image/png" in kind for kind in kinds) > 0
     # Mermaid would be drawn by a script from the network: a page shows the diagram's picture.
     expect(page.locator("pre.mermaid")).to_have_count(0)
-    assert [image.get_attribute("alt") for image in images if not _picture(image)] == []
+    broken = [image.get_attribute("alt") for image in images if not _picture(image)]
+    assert set(broken) <= {"Open in Colab"}, "only the badge comes from the network"
     assert page.locator("h1").first.inner_text().startswith(f"{lesson.number} {lesson.title}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280, "the page is wider than the window"

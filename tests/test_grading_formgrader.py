@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -46,6 +47,8 @@ class Server:
         command = [sys.executable, "-W", "ignore", "-m", "jupyter_server"]
         places = {"HOME": home, "JUPYTER_CONFIG_DIR": home, "JUPYTER_DATA_DIR": home, "JUPYTER_RUNTIME_DIR": home}
         environment = {**os.environ, **{name: str(path) for name, path in places.items()}}
+        # The server's own environment, as `make lab` gives it: nbgrader calls `alembic` by its name.
+        environment["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
         self._log = open(home / "log", "wb")  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(command, cwd=folder, env=environment, stdout=self._log, stderr=self._log)
         end = time.monotonic() + 180

@@ -133,16 +133,21 @@ def _without_roster(file: _File, names: handed_in.Names, assignment: Assignment)
     return None
 
 
+def _as_id(text: str) -> str:
+    """A STUDENT_ID that can be a student's id, else ""."""
+    try:
+        return student_id(text) if text else ""
+    except ValueError:
+        return ""
+
+
 def _find_student(file: _File, names: handed_in.Names, roster: Roster | None, assignment: Assignment) -> str:
     """Fill in whose the file is. Returns "" or the reason why nobody can be named."""
     found = _by_roster(names.clues, roster) if roster else _without_roster(file, names, assignment)
     said = ""
     if file.says:
         own = roster.by_id(file.says) if roster else None
-        try:
-            said = own.id if own else "" if roster else student_id(file.says)
-        except ValueError:
-            said = ""
+        said = own.id if own else "" if roster else _as_id(file.says)
     if found:
         file.student, file.by, file.weak = found[0], found[1].source, found[1].weak
         if file.says and said.casefold() != file.student.casefold():
@@ -256,7 +261,7 @@ def _not_folders(files: Sequence[_File]) -> None:
     for group in by_folder.values():
         if len({file.says for file in group if file.says}) > 1:
             for file in group:
-                file.student, file.by, file.weak, file.remarks = file.says, "STUDENT_ID", True, []
+                file.student, file.by, file.weak, file.remarks = _as_id(file.says), "STUDENT_ID", True, []
 
 
 def _choose(files: Sequence[_File]) -> tuple[_File | None, list[tuple[_File, Entry]]]:
@@ -373,7 +378,7 @@ def collect(
             if due is not None and file.time is not None and file.time > due:
                 file.late = True
             if end is None and not file.student:
-                end = "refused", "Others in its folder name themselves, and its STUDENT_ID is empty."
+                end = "refused", "Others in its folder name themselves, and its STUDENT_ID is empty or no id."
             if end is not None:
                 entries[file.place] = file.entry(*end)
             else:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
+import sysconfig
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -66,6 +68,17 @@ class ByHand:
     answer: str
 
 
+@contextlib.contextmanager
+def _own_programs() -> Iterator[None]:
+    """Let programs of this Python's environment be found, activated or not: nbgrader calls `alembic` by its name."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join(filter(None, [sysconfig.get_path("scripts"), before]))
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
 class Book:
     """An open gradebook. Raises ValueError, one sentence, when the database cannot be used."""
 
@@ -80,7 +93,7 @@ class Book:
 
         warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
         self._class = classroom
-        with self._spoken():
+        with self._spoken(), _own_programs():
             self._book = Gradebook(address(classroom, url))
 
     @contextlib.contextmanager
