@@ -15,6 +15,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # kernel waiting for ever. They are turned in tests/test_browser.py.
 os.environ["COURSE_STATIC"] = "1"
 
+# What XLA compiles for one test, or for one edition of a lesson, serves the others: it is the same program, to the bit.
+# Not for readers: TensorFlow stops with an error where such a folder is full or a file in it is damaged.
+if "TF_XLA_FLAGS" not in os.environ:
+    _compiled = tempfile.mkdtemp(prefix="course-compiled-")
+    atexit.register(shutil.rmtree, _compiled, ignore_errors=True)
+    os.environ["TF_XLA_FLAGS"] = (
+        f"--tf_xla_persistent_cache_directory={_compiled} --tf_xla_persistent_cache_device_types=CPU"
+    )
+
 # The tests take a laptop's time on any machine; those of the tiers say what they want.
 os.environ.setdefault("COURSE_TIER", "laptop")
 

@@ -523,8 +523,10 @@ def execute(notebook: Any, root: Path, name: str) -> Any:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
+    published = root.resolve().parent / "shared" / "data"  # as the tests: a copy beside the project
     with tempfile.TemporaryDirectory(prefix="course-build-") as folder:
         env = {
+            **({"COURSE_DATA": str(published)} if published.is_dir() else {}),
             **os.environ,
             "COURSE_STATIC": "1",
             "COURSE_HOME": folder,

@@ -110,6 +110,12 @@ def test_no_output_is_an_error(lesson):
         assert all(output.output_type != "error" for output in cell.get("outputs", []))
 
 
+def test_an_answered_edition_shows_the_published_data(lesson):
+    """What they give is stored for readers who cannot have them; CONTRIBUTING.md says how to build with them."""
+    for cell in _read("solutions", lesson).cells:
+        assert "has no address on the web" not in str(cell.get("outputs", "")), "built without the published data"
+
+
 def test_minutes_cover_the_exercises(lesson):
     exercises = [e for e in registry().values() if e.lesson == lesson.number]
     assert sum(e.minutes for e in exercises) < lesson.minutes

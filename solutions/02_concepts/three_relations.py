@@ -42,7 +42,7 @@ from course.widgets import explore, log_slider, slider
 #
 # - A model of 2,000 parameters is made ten times larger. How many times longer does a step of training take?
 # - A model of 100,000 parameters is made ten times larger. How many times longer now?
-# - All models see the same 128,000 tokens. By how many nats does the loss fall from 1,000 to 1.3 million parameters?
+# - All models see the same 64,000 tokens. By how many nats does the loss fall from 1,000 to 1.3 million parameters?
 
 # %% prediction="three"
 ### BEGIN SOLUTION
@@ -83,9 +83,9 @@ for width in (1024, 2048):
 far_n, far_seconds = np.array(list(larger), float), np.array(list(larger.values()))
 
 # %% [markdown]
-# Now the small ones: every size is trained for 500 and for 2,000 steps; the smallest three times, from other random
+# Now the small ones: every size is trained for 250 and for 1,000 steps; the smallest three times, from other random
 # starts (seeds), because their results scatter more. After each run we also ask for the loss on two texts that it was
-# never trained on: Python code by other authors, and plain English. This cell takes half a minute to a minute.
+# never trained on: Python code by other authors, and plain English. This cell takes half a minute or so.
 
 # %%
 characters = task("characters", validation=8192)  # predict 8,192 characters of text that is kept out of the training
@@ -97,7 +97,7 @@ for width in (6, 12, 24, 48, 96, 192, 384, 768):
     trainers[width] = trainer = Trainer(characters, "char_mlp", width, recipe)
     counts = count("char_mlp", width, characters)
     for seed in range(3 if width < 96 else 1):
-        for run in train_branches(trainer, (500, 2000), seed):
+        for run in train_branches(trainer, (250, 1000), seed):
             row = {"width": width, "N": counts.n_params, "tokens": run.steps * recipe.batch, "seed": seed}
             for name, (x, y) in texts.items():
                 row[f"{name}: loss"], row[f"{name}: wrong"] = relations.loss_and_error(trainer, x, y)
@@ -105,7 +105,7 @@ for width in (6, 12, 24, 48, 96, 192, 384, 768):
 runs = pd.DataFrame(rows)
 runs["loss"] = runs["held out: loss"]
 by_size = runs.groupby(["tokens", "N"]).mean(numeric_only=True)  # the mean over seeds
-many = by_size.loc[runs["tokens"].max()]  # the runs of 2,000 steps, one row a size
+many = by_size.loc[runs["tokens"].max()]  # the runs of 1,000 steps, one row a size
 many[["width", "loss", "held out: wrong"]].round(3)
 
 # %% [markdown]
@@ -166,7 +166,8 @@ def step_at(n):
 
 
 times_small, times_large = step_at(20_000) / step_at(2_000), step_at(1e6) / step_at(1e5)
-assert slopes[:2].mean() < 0.6 and slopes[3:].mean() > 0.6, "The clock was disturbed: time the steps again (section 1)."
+if slopes[:2].mean() > 0.6 or slopes[3:].mean() < 0.6:
+    print("The clock was disturbed by other programs: close them and time the steps again (section 1).")
 
 # %%
 reveal(prediction_small, times_small, "times longer, from 2,000 to 20,000 parameters")
@@ -357,21 +358,21 @@ verdict("2.5", total_exponent)
 #
 # ## 4 Loss against size
 #
-# Two series of runs: all sizes saw 32,000 tokens, and all saw 128,000. Is the loss a power law of the size? Not a
+# Two series of runs: all sizes saw 16,000 tokens, and all saw 64,000. Is the loss a power law of the size? Not a
 # straight one. A text cannot be foreseen entirely: what comes next is not certain, so there is a loss $E$ that no model
 # gets below. What may be a power law is the *rest*:
 #
 # $$L(N) = E + A\,N^{-\alpha}.$$
 #
-# Both laws are fitted below to the runs of 128,000 tokens, by least squares of the logarithms.
+# Both laws are fitted below to the runs of 64,000 tokens, by least squares of the logarithms.
 
 # %% alt="Above: loss against parameters for two amounts of data, each with a fitted curve that falls and levels off at its own dotted floor; more data give the lower curve. Below: the law with floor misses the points by about one per cent, a straight line bows away from them by several per cent at both ends and in the middle."
 by_tokens = {}
 for tokens, group in runs.groupby("tokens"):
     means = group.groupby("N")["loss"].mean()
     by_tokens[tokens] = (means.index, means.to_numpy(), fit_power_floor(means.index, means, bootstrap=400))
-loss = by_tokens[128_000][1]
-loss_law, straight_loss = by_tokens[128_000][2], line(N, loss)
+loss = by_tokens[64_000][1]
+loss_law, straight_loss = by_tokens[64_000][2], line(N, loss)
 for tokens, (_, _, fit) in by_tokens.items():
     (a, b), (c, d) = fit.interval["alpha"], fit.interval["E"]
     print(
@@ -393,17 +394,17 @@ reveal(prediction_fall, float(loss[0] - loss[-1]), "nats, from 1,000 to 1.3 mill
 #
 # A surface in two variables says both (lesson 5.4 fits it): $L(N, D) = E + A N^{-\alpha} + B D^{-\beta}$. For a given
 # $D$ the last term raises the floor, and no size gets below it. Here it is, fitted to the recorded sweep and drawn over
-# the data that the sweep had, with your own runs of 2,000 steps as points. Move the data. From which size on is it not
+# the data that the sweep had, with your own runs of 1,000 steps as points. Move the data. From which size on is it not
 # worth growing? The title takes the size at which the two terms are equal: beyond it, more data would do more.
 
-# %% alt="Loss against parameters for a chosen amount of data: a curve that falls and levels off at a dotted floor, above a grey curve for endless data, with the measured runs of 128,000 tokens as points."
+# %% alt="Loss against parameters for a chosen amount of data: a curve that falls and levels off at a dotted floor, above a grey curve for endless data, with the measured runs of 64,000 tokens as points."
 surface = fit_chinchilla(recorded["n_params"], recorded["tokens"], recorded["loss"])
-live = by_size.loc[[128_000]].reset_index()[["N", "tokens", "loss"]]
+live = by_size.loc[[64_000]].reset_index()[["N", "tokens", "loss"]]
 off = 100 * (live["loss"] / surface.predict(n_params=live["N"], tokens=live["tokens"]) - 1)
 print(f"your runs lie {off.min():+.0f} to {off.max():+.0f} % off the recorded curve")
 explore(
     lambda tokens: figures.draw_loss_by_data(surface, live, tokens),
-    tokens=log_slider(128_000, 60_000, 2e7, "tokens D"),
+    tokens=log_slider(64_000, 30_000, 2e7, "tokens D"),
 )
 
 # %% [markdown]
@@ -450,7 +451,7 @@ figures.draw_texts(N, by_text)
 scarce = task("characters", samples=50_000, validation=8192)
 window = np.lib.stride_tricks.sliding_window_view(scarce.train["text"], 9)[::6].astype("int32")  # every sixth place
 trained_on, unseen, scarce_n = [], [], []
-for width in (6, 24, 96, 192):
+for width in (6, 48, 192):
     trainer = Trainer(scarce, "char_mlp", width, recipe)
     trainer.compile()
     trainer.reset(0)
@@ -538,7 +539,7 @@ figures.draw_forecast(N, by_text, fits, 5)
 # %% claim="2.7"
 worst = 100 * max(np.abs(values).max() for values in missed.values())
 naive = 100 * max(np.abs(values[4] / values[5:] - 1).max() for values in by_text.values())
-other_data = 100 * float((by_tokens[32_000][1] / by_tokens[128_000][1] - 1).max())
+other_data = 100 * float((by_tokens[16_000][1] / by_tokens[64_000][1] - 1).max())
 print(
     f"off by {worst:.1f} % at most; 'the same again' by {naive:.1f} %; a quarter of the tokens moves the loss by {other_data:.1f} %"
 )
