@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,18 @@ def test_a_release_that_was_changed_is_refused(classroom):
     path.write_text(path.read_text(encoding="utf-8") + " ", encoding="utf-8")
     with pytest.raises(ValueError, match="not what was handed out"):
         run(classroom)
+
+
+@pytest.mark.skipif(bool(sandbox.problem()), reason=sandbox.problem())
+def test_the_sandbox_has_the_course_wherever_it_is_installed():
+    """The sandbox's own /tmp must not lie over an environment that is kept there."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        file = Path(folder, "module.py")
+        file.write_text("here")
+        inside = ["/usr/bin/env", "cat", str(file)]
+        command = [*sandbox._bubblewrap([(folder, folder)], [], 1, 0), *inside]
+        assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "here"
 
 
 def test_without_a_sandbox_it_refuses_in_one_sentence(classroom, monkeypatch, capsys):

@@ -98,7 +98,9 @@ def _bubblewrap(binds: Sequence[tuple[str, str]], hidden: Sequence[str], files_m
         elif os.path.isdir(path):
             command += ["--ro-bind", path, path]
     command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    made: set[str] = {"/usr"}
+    size = str(files_mb * _MEGABYTE)  # before what follows: the course or its environment may lie in /tmp
+    command += ["--perms", "1777", "--size", size, "--tmpfs", "/tmp"]
+    made: set[str] = {"/usr", "/tmp"}
     for outside, inside in binds:
         if inside.startswith("/usr/"):
             continue
@@ -110,10 +112,8 @@ def _bubblewrap(binds: Sequence[tuple[str, str]], hidden: Sequence[str], files_m
         made.add(inside)
     for path in hidden:
         command += ["--perms", "0755", "--tmpfs", path, "--remount-ro", path]
-    size = str(files_mb * _MEGABYTE)
     command += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_MEGABYTE), "--tmpfs", "/dev/shm"]
-    command += ["--remount-ro", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/tmp", "--chdir", "/tmp"]
-    command += ["--remount-ro", "/"]
+    command += ["--remount-ro", "/dev", "--chdir", "/tmp", "--remount-ro", "/"]
     if root:
         user = str(_NOBODY + slot)
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
