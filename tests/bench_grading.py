@@ -22,6 +22,7 @@ from course import authoring, lessons
 from course.exercises import registry
 from course.grading import assignment, running
 from course.grading.classroom import Classroom
+from course.grading.gradebook import _own_programs
 from course.grading.graft import Released
 
 LESSONS = {"numpy": "4.3", "tensorflow": "5.2"}
@@ -66,7 +67,7 @@ def autograde(classroom: Classroom, name: str, student: str) -> float:
         capture_output=True,
         text=True,
         check=False,
-        env={**environment(), "PYTHONPATH": str(authoring.find_root()), "COURSE_STATIC": "1"},
+        env={**os.environ, "PYTHONPATH": str(authoring.find_root()), "COURSE_STATIC": "1"},
     )
     took = time.perf_counter() - began
     if done.returncode:
@@ -74,17 +75,12 @@ def autograde(classroom: Classroom, name: str, student: str) -> float:
     return took
 
 
-def environment() -> dict[str, str]:
-    """This one, with the folder of this Python on the path: nbgrader calls alembic by its name."""
-    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
-
-
 def main() -> dict[str, Any]:
     """Grade both classes and print seconds a submission."""
     students = int(os.environ.get("COURSE_BENCH_SUBMISSIONS", "200"))
     found: dict[str, Any] = {}
     for kind, number in LESSONS.items():
-        with tempfile.TemporaryDirectory(prefix="course-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="course-bench-") as folder, _own_programs():
             classroom = Classroom.create(Path(folder) / "class")
             assignment.assign(classroom, "bench", lesson_keys=[number])
             hand_in(classroom, "bench", number, students)
@@ -102,7 +98,6 @@ def main() -> dict[str, Any]:
                 cwd=classroom.root,
                 capture_output=True,
                 check=True,
-                env=environment(),
             )
             theirs = [autograde(classroom, "bench", f"student{i:03}") for i in range(sample)]
             # Both cores may work for nbgrader as well: as many processes as there are cores share the class.
