@@ -3,7 +3,8 @@
 The data is `claims.toml` beside this file. `load()` gives all claims in the article's order,
 `find("4.1")` one of them, `table(claims)` and `as_json(claims)` show them. A lesson that judges a
 claim computes its figure and ends the cell with `verdict("4.1", value)`: that holds the value to the
-range in which the verdict stands, and shows the verdict.
+range in which the verdict stands, and shows the verdict. A figure that a clock gives is another on a
+busy machine: there the card says that it lies outside, and the lesson goes on.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Claim:
     `measured` is the number that the lesson found, `interval` how far
     it spreads (95 % unless the figure's sentence says what else), and `stands` the range
     of values for which the verdict stands on another machine or version; an end of it may be infinite.
+    `timed` says that a clock gives the number, so that other programs move it.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Claim:
     interval: tuple[float, float] | None = None
     stands: tuple[float, float] | None = None
     would_change: str = ""
+    timed: bool = False
 
     @property
     def judged(self) -> bool:
@@ -103,6 +106,8 @@ def _claim(entry: Mapping[str, Any], place: int) -> Claim:
         raise bad(
             f'lesson must be a folder and a name, like "04_mathematics/gradient_descent"; got {entry["lesson"]!r}'
         )
+    if not isinstance(entry.get("timed", False), bool):
+        raise bad(f"timed must be true or false; got {entry['timed']!r}")
 
     missing = [key for key in _FOUND if key not in entry]
     if len(missing) == len(_FOUND):
@@ -232,6 +237,13 @@ class _Card:
     def __init__(self, claim: Claim, measured: float) -> None:
         self.claim, self.measured = claim, measured
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether the run's number lies in the range in which the verdict stands."""
+        assert self.claim.stands is not None
+        low, high = self.claim.stands
+        return low <= self.measured <= high
+
     def _lines(self) -> list[tuple[str, str]]:
         claim = self.claim
         assert claim.interval is not None and claim.stands is not None
@@ -242,6 +254,11 @@ class _Card:
             f"{self.measured:.{digits}g} in this run, {claim.measured:.6g} in the ledger ({recorded}). "
             f"Range in which the verdict stands: {_span(claim.stands)}."
         )
+        if not self.confirmed:
+            number += (
+                " This run lies outside. A clock gave its number: close other programs and run the lesson again. "
+                "If it stays outside, the verdict does not stand on this machine."
+            )
         return [
             ("The article claims", claim.text),
             ("We find", claim.figure),
@@ -251,13 +268,13 @@ class _Card:
 
     @property
     def _heading(self) -> str:
-        return f"Claim {self.claim.id} · {self.claim.verdict}"
+        return f"Claim {self.claim.id} · {self.claim.verdict}" + ("" if self.confirmed else " · not in this run")
 
     def _repr_html_(self) -> str:
         body = "".join(
             f'<div style="margin:3px 0"><em>{name}:</em> {show.prose(words)}</div>' for name, words in self._lines()
         )
-        return show.box(_BOX[str(self.claim.verdict)], self._heading, body)
+        return show.box(_BOX[str(self.claim.verdict)] if self.confirmed else "note", self._heading, body)
 
     def __repr__(self) -> str:
         return "\n".join([self._heading, *(f"{name}: {words}" for name, words in self._lines())])
@@ -279,7 +296,8 @@ def verdict(claim_id: str, measured: Any) -> _Card:
 
     `measured` is one number; NumPy scalars and tensors without dimensions are accepted. Raises
     AssertionError, with one sentence, when it is not finite or leaves the range in which the verdict
-    stands, and ValueError when there is no such claim or it has no verdict yet.
+    stands (of a timed claim the card says so instead), and ValueError when there is no such claim or it
+    has no verdict yet.
     """
     claim = find(claim_id)
     if claim.stands is None or claim.measured is None:
@@ -287,10 +305,10 @@ def verdict(claim_id: str, measured: Any) -> _Card:
     value = _as_float(claim.id, measured)
     if not math.isfinite(value):
         raise AssertionError(f"Claim {claim.id}: the figure measured here is {value}, not a finite number.")
-    low, high = claim.stands
-    if not low <= value <= high:
+    card = _Card(claim, value)
+    if not (card.confirmed or claim.timed):
         raise AssertionError(
             f"Claim {claim.id}: the figure measured here, {value:.6g}, is outside {_span(claim.stands)}, where "
             f"the verdict {claim.verdict!r} stands (recorded: {claim.measured:.6g}); judge the claim again."
         )
-    return _Card(claim, value)
+    return card

@@ -6,6 +6,7 @@ deficiencies; shapes and line styles differ as well, so that no message rests on
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "MARKERS", "figure", "label", "measured", "style", "theory"]
+__all__ = ["COLOURS", "MARKERS", "figure", "label", "measured", "png", "style", "theory"]
 
 COLOURS = {
     "blue": "#0072B2",
@@ -40,10 +41,10 @@ def style() -> None:
 
     if "IPython" in sys.modules:
         from IPython import get_ipython
-        from IPython.core.pylabtools import select_figure_formats
+        from matplotlib.figure import Figure
 
         if (shell := get_ipython()) is not None:
-            select_figure_formats(shell, {"png"})
+            shell.display_formatter.formatters["image/png"].for_type(Figure, png)
 
     order = ("blue", "orange", "green", "pink", "amber", "sky")
     mpl.rcParams.update(
@@ -83,6 +84,46 @@ def figure(
 
     fig = Figure(figsize=(width, height))
     return fig, fig.subplots(rows, columns, **kwargs)
+
+
+def png(fig: Figure) -> bytes:
+    """The figure as a notebook shows it, in PNG.
+
+    A slider draws its figure anew at every move. matplotlib's own way to save one goes over all artists twice as
+    often, to crop it; that is left to figures with words beyond their edge. Minor ticks of a logarithmic axis
+    over more than three decades are left out: they cost as much as the rest, and the decades are marked.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.ticker import NullLocator
+    from PIL import Image
+
+    for ax in fig.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            if axis.get_scale() == "log" and high > 1000 * low > 0:
+                axis.set_minor_locator(NullLocator())
+    canvas, file = FigureCanvasAgg(fig), io.BytesIO()
+    canvas.draw()
+    if _cut(fig):
+        fig.set_layout_engine("none")  # it is laid out
+        fig.savefig(file, format="png", bbox_inches="tight")
+    else:
+        Image.fromarray(np.asarray(canvas.buffer_rgba())).save(file, "png")
+    return file.getvalue()
+
+
+def _cut(fig: Figure) -> bool:
+    """Whether words of a figure that was drawn reach beyond its edge, where its layout does not look: a long title."""
+    from matplotlib.text import Text
+
+    words: list[Any] = [*fig.texts, *fig.legends]
+    for ax in fig.axes:
+        words += [child for child in ax.get_children() if isinstance(child, Text)]
+        words += [ax.xaxis.label, ax.yaxis.label, *filter(None, [ax.get_legend()])]
+    shown = [word for word in words if word.get_visible() and (not isinstance(word, Text) or word.get_text())]
+    boxes = [word.get_window_extent() for word in shown]
+    edge = fig.bbox.padded(0.5)
+    return any(b.x0 < edge.x0 or b.y0 < edge.y0 or b.x1 > edge.x1 or b.y1 > edge.y1 for b in boxes)
 
 
 def theory(ax: Axes, x: Any, y: Any, *, colour: str = "black", **kwargs: Any) -> Any:

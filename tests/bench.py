@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import json
 import os
 import platform
@@ -38,11 +37,13 @@ from course.widgets import (
     allocating_compute,
     counting,
     cross_entropy_gradient,
+    fitting_scaling_laws,
     gradient_descent,
     growing_models,
     linear_case_study,
     linear_classifier,
     measuring_performance,
+    multi_size_sweeps,
     power_laws,
     setup,
     three_relations,
@@ -70,6 +71,7 @@ def _study() -> dict[str, Any]:
     right = rng.random((8, 4, 8000)) > 5.2 * sizes[:, None, None] ** -0.39
     recorded = sweeps.reference("characters")
     return {
+        "runs": recorded,
         "samples": 1600 * 2 ** np.arange(6),
         "sizes": sizes,
         "right": right,
@@ -81,7 +83,7 @@ def _study() -> dict[str, Any]:
 
 
 def redraws() -> dict[str, Callable[[], object]]:
-    """Figures with sliders, at the lesson's starting values: all of chapters 1 to 4, and 5.1 and 5.2."""
+    """Figures with sliders, at the lesson's starting values: all lessons that have one."""
     sizes = [8, 32, 128, 512, 2048]
     rates = [Measurement(r, r * 0.9, r * 1.1, "GFLOP/s", 9) for r in (0.05, 3.0, 100.0, 300.0, 400.0)]
     study = _study()
@@ -129,6 +131,12 @@ def redraws() -> dict[str, Callable[[], object]]:
         "4.3 keys": lambda: linear_case_study.draw_keys(1000, 0.5),
         "5.2 luck": lambda: linear_classifier.draw_luck(1000),
         "5.2 signal": lambda: linear_classifier.draw_signal(1.0),
+        "5.3 schedule": lambda: multi_size_sweeps.draw_schedule(0.3, 4),
+        "5.3 budget": lambda: multi_size_sweeps.draw_budget(study["runs"], 3, 0, 0),
+        "5.4 parabola": lambda: fitting_scaling_laws.draw_parabola(0.4, 0.7, 8.0),
+        "5.4 landscape": lambda: fitting_scaling_laws.draw_landscape(
+            study["runs"]["n_params"], study["runs"]["tokens"], study["runs"]["loss"], 0.40, 0.60
+        ),
     }
 
 
@@ -147,7 +155,7 @@ def answers() -> dict[str, Any]:
     rows.append((f"check, slowest ({slowest})", checks[slowest], 0.5))
     plots.style()
     for name, draw in redraws().items():
-        rows.append((f"redraw, {name}", seconds(lambda draw=draw: draw().savefig(io.BytesIO())), 0.3))
+        rows.append((f"redraw, {name}", seconds(lambda draw=draw: plots.png(draw())), 0.3))
     print(f"{'':44} seconds   of what goes unnoticed")
     for name, measured, unnoticed in rows:
         print(f"{name:44} {measured:7.3f}   {measured / unnoticed:5.2f} of {unnoticed} s")

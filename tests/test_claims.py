@@ -178,7 +178,7 @@ def test_the_built_notebook_shows_the_verdict(claim):
     notebook = nbformat.read(path, as_version=4)
     (cell,) = (cell for cell in notebook.cells if f"claim-{claim.id}" in cell.metadata.get("tags", ()))
     shown = "".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
-    assert f"Claim {claim.id} · {claim.verdict}" in shown
+    assert f"Claim {claim.id} · {claim.verdict}\n" in shown
 
 
 # --- verdict() ------------------------------------------------------------------------------------
@@ -195,9 +195,15 @@ def test_a_verdict_shows_what_was_found(claim):
 
 
 @pytest.mark.parametrize(("claim", "end"), ENDS, ids=[f"{claim.id}-{end:g}" for claim, end in ENDS])
-def test_beyond_its_range_a_verdict_raises(claim, end):
+def test_beyond_its_range_a_verdict_raises_and_a_clocks_says_so(claim, end):
     outward = -math.inf if end == claim.stands[0] and end < claim.stands[1] else math.inf
     verdict(claim.id, end)
+    if claim.timed:
+        card = verdict(claim.id, math.nextafter(end, outward))
+        assert repr(card).startswith(f"Claim {claim.id} · {claim.verdict} · not in this run\n")
+        assert "This run lies outside. A clock gave its number" in repr(card)
+        assert "not in this run" in card._repr_html_()
+        return
     with pytest.raises(AssertionError, match=rf"^Claim {claim.id}: the figure measured here, .* judge the claim again"):
         verdict(claim.id, math.nextafter(end, outward))
 
@@ -274,6 +280,10 @@ BAD = {
         "missing: figure, interval, would_change.",
     ),
     "unknown verdict": (JUDGED_ENTRY.replace('"holds"', '"true"'), "claims.toml: claim 4.1: verdict must be one of"),
+    "timed is a word": (
+        JUDGED_ENTRY + 'timed = "yes"\n',
+        "claims.toml: claim 4.1: timed must be true or false; got 'yes'.",
+    ),
     "measured is text": (
         JUDGED_ENTRY.replace("measured = 0.5", 'measured = "0.5"'),
         "claims.toml: claim 4.1: measured must be a finite number; got '0.5'.",

@@ -28,7 +28,8 @@ class Engine:
         self.tf, self.task, self.model, self.optimizer, self.recipe = tf, task, model, optimizer, recipe
         self.arrays = {name: tf.constant(value) for name, value in task.train.items()}
         self._advance = tf.function(self._steps, jit_compile=True)
-        self._evaluate = tf.function(self._validation_loss, jit_compile=True)
+        # Not by XLA: the validation data pass once a run, and compiling that took a quarter of the time of compiling a size.
+        self._evaluate = tf.function(self._validation_loss)
 
     def constants(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """Arrays as tensors."""

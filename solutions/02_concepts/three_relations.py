@@ -116,7 +116,7 @@ many[["width", "loss", "held out: wrong"]].round(3)
 
 # %%
 timed, settled, rounds = {}, False, 0
-while not settled and rounds < 8:
+while not settled and rounds < 6:
     again = {width: relations.step_time(trainer, seconds=0.25) for width, trainer in trainers.items()}
     settled = bool(timed) and all(again[width].best > 0.95 * timed[width].best for width in timed)
     timed = {width: min(timed.get(width, new), new, key=lambda one: one.best) for width, new in again.items()}
@@ -366,7 +366,7 @@ verdict("2.5", total_exponent)
 #
 # Both laws are fitted below to the runs of 64,000 tokens, by least squares of the logarithms.
 
-# %% alt="Above: loss against parameters for two amounts of data, each with a fitted curve that falls and levels off at its own dotted floor; more data give the lower curve. Below: the law with floor misses the points by about one per cent, a straight line bows away from them by several per cent at both ends and in the middle."
+# %% alt="Above: loss against parameters for two amounts of data, each with a fitted curve that falls and levels off at its own dotted floor; more data give the lower curve. Below: the law with floor misses the points by less than one per cent, a straight line bows away from them by several per cent at both ends and in the middle."
 by_tokens = {}
 for tokens, group in runs.groupby("tokens"):
     means = group.groupby("N")["loss"].mean()
