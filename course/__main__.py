@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import course.doctor
-from course import __version__, machine
+from course import __version__, interrupts, machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,7 +201,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = machine.python_problem()
         if problem and args.command != "doctor":
             raise _UserError(problem)
-        status = int(args.run(args))
+        with interrupts.heard():
+            status = int(args.run(args))
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # `course claims | head`: the reader has seen enough

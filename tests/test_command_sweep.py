@@ -325,6 +325,26 @@ def test_ctrl_c_is_one_sentence_with_what_is_kept(capsys, tmp_path, monkeypatch,
     assert status == 0 and sum(len(budgets) for _, _, budgets in trained) == json.loads(out)["runs"] - 2
 
 
+def test_ctrl_c_that_a_library_makes_an_error_of_is_still_that_sentence(capsys, tmp_path, monkeypatch, trained):
+    """NumPy does so where Ctrl-C comes while it reads a tensor."""
+    make = sweeps.making.make
+
+    def interrupted(unit):
+        yield from make(unit)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise SystemError("returned a result with an exception set") from None
+
+    monkeypatch.setattr(sweeps.making, "make", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        status, _, err = run(capsys, *ORDINARY, "--out", "mine", "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status == 130 and err.count("\n") == 2 and "are kept in mine" in err, err
+
+
 def test_a_table_that_cannot_be_written_is_one_sentence_and_the_runs_are_kept(capsys, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

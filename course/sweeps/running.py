@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course import home, machine
+from course import home, interrupts, machine
 from course.inputs import whole
 from course.sweeps import executors, locks, making
 from course.sweeps.plan import Plan
@@ -72,7 +72,11 @@ def run(
     done = sum(flops[run_id] for run_id in flops if run_id not in missing)
     if units:
         settings = executors.Settings(folder, tuple(units), workers, address, device, machine.backend(backend))
-        with executors.opened(name, settings) as passed, _Progress(sum(flops.values()), done, progress) as bar:
+        with (
+            interrupts.heard() as stop_if_interrupted,
+            executors.opened(name, settings) as passed,
+            _Progress(sum(flops.values()), done, progress) as bar,
+        ):
             while units:
                 made = set()
                 for run_id in passed(units):
@@ -80,6 +84,7 @@ def run(
                     if run_id in missing:
                         missing.remove(run_id)
                         bar.add(flops[run_id])
+                    stop_if_interrupted()
                 units = [replace(unit, configs=left) for unit in units if (left := unit.left())]
                 if made & _runs(units):
                     raise SweepStoppedError(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from course import interrupts
 from course.sweeps import making
 from course.sweeps.executors import Pass, Settings
 from course.sweeps.records import SweepStoppedError, cores, read
@@ -56,7 +57,7 @@ def opened(settings: Settings) -> Iterator[Pass]:
 def _pass(pool: Any, units: Sequence[making.Unit]) -> Iterator[str]:
     from concurrent.futures import FIRST_EXCEPTION, wait
 
-    with _interrupts_held():
+    with interrupts.held():
         waiting = {pool.submit(_make_all, unit) for unit in making.longest_first(units)}
     missing = {config.run_id: Path(unit.folder) for unit in units for config in unit.configs}
     while waiting:
@@ -90,30 +91,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Start processes in here: Ctrl-C in the terminal never reaches them, and the parent only when all are started.
-
-    A signal that is blocked in one thread may be taken by another, so this one's handler waits as well: a
-    start that is cut in two leaves a process that waits for its orders and dies with a traceback.
-    """
-    import signal
-    import threading
-
-    blockable = hasattr(signal, "pthread_sigmask")  # not on Windows
-    came: list[int] = []
-    handler = None
-    if threading.current_thread() is threading.main_thread():
-        handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blockable else None
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
-        if came:
-            signal.raise_signal(signal.SIGINT)
