@@ -138,8 +138,7 @@ def draw_rates(rates: Sequence[float], losses: Mapping[int, Sequence[float]]) ->
         i = int(np.nanargmin(values))
         best[size] = rates[i]
         ax.plot(rates[i], values[i], marker, color=plots.COLOURS[colour], markersize=13, fillstyle="none")
-        below = colour != ORDER[0]
-        plots.label(ax, rates[0], values[0], f"width {size}", colour=colour, offset=(-6, -18 if below else 10))
+        plots.label(ax, rates[0], values[0], f"width {size}", colour=colour, offset=(-6, 10))
     ax.set(xscale="log", xlabel="peak learning rate", ylabel="loss above this size's best (nats)")
     ax.set_xticks(list(rates), [f"{rate:g}" for rate in rates])
     ax.minorticks_off()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -203,17 +204,29 @@ def draw_loss_by_data(surface: Fit, live: pd.DataFrame, tokens: float = 128_000)
     return fig
 
 
+def _name_ends(ax: Axes, x: float, curves: Mapping[str, Any], apart: float = 13.0) -> None:
+    """Each curve's name at its right end, at `x`; one that would lie on the name below it is pushed up, in points."""
+    per_point = ax.figure.dpi / 72
+    ends = [(float(values[-1]), name, colour) for (name, values), colour in zip(curves.items(), ORDER, strict=False)]
+    free = -math.inf
+    for value, name, colour in sorted(ends):
+        at = ax.transData.transform((x, value))[1] / per_point
+        low = max(at - 4, free)
+        plots.label(ax, x, value, name, colour=colour, offset=(10, low - at))
+        free = low + apart
+
+
 def draw_texts(n_params: Any, losses: Mapping[str, Any]) -> Figure:
     """Loss against size on several texts, one of them of the training text's kind."""
     n = np.asarray(n_params, dtype=float)
     fig, ax = plots.figure(height=4.0)
-    for (name, values), colour, marker in zip(losses.items(), ORDER, plots.MARKERS, strict=False):
+    for values, colour, marker in zip(losses.values(), ORDER, plots.MARKERS, strict=False):
         values = np.asarray(values, dtype=float)
         plots.measured(ax, n, values, colour=colour, marker=marker, linestyle="-")
-        plots.label(ax, n[-1], values[-1], name, colour=colour, offset=(8, -4))
     _logarithmic(ax, (1.8, 2.0, 2.5, 3.0, 3.5))
     ax.set(xscale="log", xlabel="parameters N", ylabel="loss (nats)")
     ax.set_xlim(n[0] / 1.4, n[-1] * 9)
+    _name_ends(ax, n[-1], losses)
     falls = [float(values[0]) - float(values[-1]) for values in losses.values()]
     ax.set_title(f"Larger is better on every text: by {min(falls):.2f} to {max(falls):.2f} nats")
     return fig
@@ -272,12 +285,12 @@ def draw_forecast(n_params: Any, losses: Mapping[str, Any], fits: Mapping[str, F
         ax.plot(at, fits[name].predict(x=at), color=plots.COLOURS[colour], linewidth=1.4)
         plots.measured(ax, n[:known], values[:known], colour=colour, marker=marker)
         plots.measured(ax, n[known:], values[known:], colour=colour, marker=marker, fillstyle="none", markersize=8)
-        plots.label(ax, n[-1], values[-1], name, colour=colour, offset=(10, -4))
         worst = max(worst, float(np.abs(fits[name].predict(x=n[known:]) / values[known:] - 1).max()))
     ax.axvspan(n[known] / 1.5, n[-1] * 1.25, color=plots.COLOURS["grey"], alpha=0.1, linewidth=0)
     _logarithmic(ax, (1.8, 2.0, 2.5, 3.0, 3.5))
     ax.set(xscale="log", xlabel="parameters N", ylabel="loss (nats)")
     ax.set_xlim(n[0] / 1.4, n[-1] * 9)
+    _name_ends(ax, at[-1], losses)
     ax.set_title(f"Forecast from the small sizes: off by {100 * worst:.1f} % at most")
     return fig
 
