@@ -31,6 +31,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from course.inputs import whole
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ __all__ = [
     "Shape",
     "TransformerShape",
     "build",
+    "initial_weights",
     "shape",
 ]
 
@@ -186,7 +189,6 @@ def _absolute_shape(size: int, task: Task) -> TransformerShape:
 
 def _linear(shape: LinearShape, task: Task, seed: int) -> Any:
     import keras
-    import numpy as np
 
     seen = np.linspace(0, math.prod(task.inputs) - 1, shape.features).round().astype("int32")
     inputs = keras.Input(task.inputs)
@@ -286,7 +288,6 @@ def alibi_slopes(heads: int) -> list[float]:
 def _attention_class() -> Any:
     """The layer of causal self-attention, made on first use so that Keras is not imported before."""
     import keras
-    import numpy as np
     from keras import ops
 
     class CausalAttention(keras.layers.Layer):
@@ -309,6 +310,7 @@ def _attention_class() -> Any:
             distance = np.arange(length)[:, None] - np.arange(length)[None, :]  # (query, key)
             bias = -np.asarray(slopes)[:, None, None] * distance
             self.bias = np.where(distance >= 0, bias, -1e9).astype("float32")  # (heads, query, key)
+            self.parts = (self.qkv, self.out)
 
         def build(self, input_shape: Any) -> None:
             self.qkv.build(input_shape)
@@ -336,10 +338,10 @@ def _positions_class() -> Any:
 
         def __init__(self, initial: Any, name: str) -> None:
             super().__init__(name=name)
-            self.initial = initial
+            self.table_initializer = initial
 
         def build(self, input_shape: Any) -> None:
-            self.table = self.add_weight(shape=input_shape[1:], initializer=self.initial, name="table")
+            self.table = self.add_weight(shape=input_shape[1:], initializer=self.table_initializer, name="table")
 
         def call(self, x: Any) -> Any:
             return x + self.table
@@ -448,6 +450,24 @@ def build(family: str, size: int, task: Task, seed: int = 0, precision: str = "f
     described = shape(family, size, task)
     with _policy(precision):
         return FAMILIES[family].layers(described, task, 1000 * whole("seed", seed, 0))
+
+
+def initial_weights(model: Any, seed: int) -> list[np.ndarray]:
+    """The weights that `build` draws from `seed`, for a model that it built with seed 0: arrays in the model's order.
+
+    The layers' initialisers draw them anew; nothing else is built, which would take several times as long.
+    """
+    offset, drawn = 1000 * whole("seed", seed, 0), {}
+    for layer in model.layers:
+        for part in getattr(layer, "parts", (layer,)):
+            for name in ("embeddings", "table", "kernel", "bias", "gamma"):
+                variable = getattr(part, name, None)
+                if (initial := getattr(part, f"{name}_initializer", None)) is None or variable is None:
+                    continue
+                if hasattr(initial, "seed"):
+                    initial = type(initial).from_config(initial.get_config() | {"seed": initial.seed + offset})
+                drawn[id(variable)] = np.asarray(initial(variable.shape, dtype=variable.dtype))
+    return [drawn[id(variable)] for variable in model.trainable_variables]
 
 
 @contextmanager

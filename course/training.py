@@ -148,7 +148,7 @@ def best_precision() -> str:
 
 
 class Trainer:
-    """A model of one family and size on one task, with its compiled loop and compiled validation.
+    """A model of one family and size on one task, with its compiled loop and its validation.
 
     Making it builds the Keras model; the first `advance` compiles. `reset(seed)` starts a new run
     without a new compilation. backend: "tensorflow" or "jax", as `course.machine.backend` chooses it when None.
@@ -224,15 +224,8 @@ class Trainer:
         if whole("seed", seed, 0) >= 2**31:
             raise ValueError(f"seed must be below 2^31; got {seed!r}.")
         with self._memory_watched():
-            fresh = models.build(self.family, self.size, self.task, seed, self.recipe.precision)
-        self.restore(
-            (
-                0,
-                True,
-                [v.numpy() for v in fresh.trainable_variables]
-                + [np.zeros(v.shape, v.dtype) for v in self.optimizer.variables],
-            )
-        )
+            weights = models.initial_weights(self.model, seed)
+        self.restore((0, True, [*weights, *(np.zeros(v.shape, v.dtype) for v in self.optimizer.variables)]))
         self.seed = int(seed)
 
     # --- validation -------------------------------------------------------------------------------
@@ -261,7 +254,7 @@ class Trainer:
     # --- what a run is made of --------------------------------------------------------------------
 
     def compile(self) -> float:
-        """Compile both functions, once; returns the seconds it took the first time."""
+        """Compile the loop and prepare the validation, once; returns the seconds it took the first time."""
         if not self.compile_seconds:
             started = time.perf_counter()
             self._run(0, 1)

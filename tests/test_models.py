@@ -133,6 +133,15 @@ def test_a_seed_decides_the_weights(family):
     assert not any(np.allclose(a, b) for a, b in drawn)
 
 
+@pytest.mark.parametrize("family", FITS)
+@pytest.mark.parametrize("seed", [0, 5])
+def test_weights_drawn_again_are_those_of_a_model_built_from_that_seed(family, seed):
+    drawn = models.initial_weights(models.build(family, 8, FITS[family]), seed)
+    built = weights(models.build(family, 8, FITS[family], seed))
+    assert [(one.dtype, one.shape) for one in drawn] == [(one.dtype, one.shape) for one in built]
+    assert all(np.array_equal(a, b) for a, b in zip(drawn, built, strict=True))
+
+
 @pytest.mark.parametrize("family", [family for family in FITS if family != "linear"])
 def test_no_two_parts_of_a_model_start_from_the_same_numbers(family):
     heads = [

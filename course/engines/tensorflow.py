@@ -27,9 +27,10 @@ class Engine:
             )
         self.tf, self.task, self.model, self.optimizer, self.recipe = tf, task, model, optimizer, recipe
         self.arrays = {name: tf.constant(value) for name, value in task.train.items()}
-        self._advance = tf.function(self._steps, jit_compile=True)
+        # Without AutoGraph, which would rewrite Keras' source for a second: the loops below are the graph's own.
+        self._advance = tf.function(self._steps, jit_compile=True, autograph=False)
         # Not by XLA: the validation data pass once a run, and compiling that took a quarter of the time of compiling a size.
-        self._evaluate = tf.function(self._validation_loss)
+        self._evaluate = tf.function(self._validation_loss, autograph=False)
 
     def constants(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """Arrays as tensors."""
@@ -80,7 +81,8 @@ class Engine:
 
     def _validation_loss(self, x: Any, y: Any, weights: Any) -> Any:
         tf = self.tf
-        total = tf.constant(0.0)
-        for i in tf.range(tf.shape(x)[0]):
-            total += tf.reduce_sum(self._losses(x[i], y[i]) * weights[i])
-        return total
+
+        def one(i: Any, total: Any) -> tuple[Any, Any]:
+            return i + 1, total + tf.reduce_sum(self._losses(x[i], y[i]) * weights[i])
+
+        return tf.while_loop(lambda i, _: i < tf.shape(x)[0], one, (tf.constant(0), tf.constant(0.0)))[1]
