@@ -76,3 +76,66 @@ def test_a_notebook_takes_it_for_every_figure():
         assert data["image/png"] == plots.png(drawn())
     finally:
         InteractiveShell.clear_instance()
+
+
+# --- figures drawn again ----------------------------------------------------------------------------
+
+
+def pair(ylabel: str = "loss", top: float = 5.0, width: float = 8.0, title: str = "") -> Figure:
+    fig, axes = plots.figure(columns=2, width=width, height=3.0)
+    for ax in axes:
+        ax.plot([1, 2, 3], [1, top / 2, top])
+        ax.set(xlabel="step", ylabel=ylabel)
+    if title:
+        fig.suptitle(title)
+    return fig
+
+
+def places(fig: Figure) -> list[tuple[float, ...]]:
+    return [ax.get_position().bounds for ax in fig.axes]
+
+
+@pytest.mark.parametrize("title", ["", "Both"])
+def test_a_figure_drawn_again_is_the_same_to_the_bit(title):
+    before, alone, again = (pair(title=title) for _ in range(3))
+    plots.png(before)
+    plots.lay_out_like(again, before)
+    assert plots.png(again) == plots.png(alone)
+
+
+def test_axes_stay_where_they_were_while_the_words_fit():
+    before, again = pair(top=40.0), pair(top=5.0)  # shorter numbers at the ticks
+    plots.png(before)
+    plots.lay_out_like(again, before)
+    plots.png(again)
+    assert places(again) == places(before)
+
+
+@pytest.mark.parametrize("wider", [{"top": 5e7}, {"ylabel": "loss\nin nats\na token\non other text"}])
+def test_a_figure_whose_words_no_longer_fit_is_laid_out_anew(wider):
+    before, alone, again = pair(), pair(**wider), pair(**wider)
+    plots.png(before)
+    plots.lay_out_like(again, before)
+    plots.png(again)
+    plots.png(alone)
+    assert places(again) != places(before)
+    assert places(again) == [pytest.approx(place, abs=0.01) for place in places(alone)]
+
+
+@pytest.mark.parametrize("other", [{"width": 7.0}, {"title": "Both"}])
+def test_a_figure_of_another_kind_takes_no_places_over(other):
+    before, again = pair(), pair(**other)
+    plots.png(before)
+    plots.lay_out_like(again, before)
+    plots.png(again)
+    assert places(again) != places(before)
+
+
+def test_the_places_of_a_figure_that_was_not_drawn_are_none():
+    first = pair()
+    plots.png(first)
+    second, third = pair(), pair()
+    plots.lay_out_like(second, first)
+    plots.lay_out_like(third, second)  # not drawn: its words may not fit
+    plots.png(third)
+    assert third.get_layout_engine() is not None

@@ -319,6 +319,17 @@ def test_without_a_folder_the_frame_is_all_there_is(trained, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_what_an_ended_process_was_writing_is_cleared_and_nothing_else(tmp_path, monkeypatch):
+    others = [tmp_path / name for name in (f"{sweeps.records.UNFINISHED}{os.getpid()}1-a.tmp", "finished.json")]
+    for other in others:
+        other.write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(os, "fsync", lambda _: sweeps.records.clear_after(tmp_path, os.getpid()))  # ended in mid-write
+    with pytest.raises(FileNotFoundError):
+        sweeps.records.write(tmp_path, {"run_id": "half"})
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
 def test_two_budgets_that_pay_for_the_same_steps_are_two_records(tmp_path, trained):
     frame = sweeps.run(plan(sizes=(4,), budgets=(1e7, 1.0001e7)), tmp_path, progress=False)
     assert frame["steps"].nunique() == 1 and len(frame) == 2

@@ -23,6 +23,7 @@ __all__ = [
     "FORMAT",
     "UNFINISHED",
     "SweepStoppedError",
+    "clear_after",
     "cores",
     "keep",
     "load",
@@ -33,6 +34,7 @@ __all__ = [
 
 FORMAT = 1
 UNFINISHED = ".run-"
+"""How the name of a record begins while it is being written; the writer's process number follows."""
 COLUMNS = (
     *("run_id", "task", "family", "size", "seed", "n_params", "n_params_body", "tokens", "steps", "batch", "flops"),
     *("budget", "learning_rate", "loss", "train_loss", "diverged", "seconds", "data_sha256"),
@@ -67,7 +69,7 @@ def cores() -> int:
 
 def write(folder: Path, record: dict[str, Any]) -> None:
     """Put a record into the folder in one step: a reader, or a crash, sees all of it or nothing."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=UNFINISHED, suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=folder, prefix=f"{UNFINISHED}{os.getpid()}-", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(record, file, indent=1)
@@ -78,6 +80,12 @@ def write(folder: Path, record: dict[str, Any]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def clear_after(folder: Path, pid: int) -> None:
+    """Remove what a process of this machine was writing when it was ended."""
+    for left in folder.glob(f"{UNFINISHED}{pid}-*.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def keep(folder: Path, record: dict[str, Any]) -> None:

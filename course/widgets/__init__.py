@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from course import plots
+
 __all__ = ["STATIC", "explore", "log_slider", "slider"]
 
 STATIC = "COURSE_STATIC"
@@ -65,8 +67,14 @@ def explore(draw: Callable[..., Any], **controls: dict[str, Any]) -> None:
 
     import ipywidgets as ipw
 
+    before = None
+
     def redraw(**values: float) -> None:
-        display(draw(**values))
+        nonlocal before
+        figure = draw(**values)
+        plots.lay_out_like(figure, before)
+        display(figure)
+        before = figure
 
     widgets = {name: _control(spec) for name, spec in controls.items()}
     display(ipw.VBox([*widgets.values(), ipw.interactive_output(redraw, widgets)]))

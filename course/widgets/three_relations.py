@@ -200,7 +200,7 @@ def draw_loss_by_data(surface: Fit, live: pd.DataFrame, tokens: float = 128_000)
         ax.axvline(equal, color=plots.COLOURS["grey"], linestyle=":", linewidth=1)
     ax.set(xscale="log", xlabel="parameters N", ylabel="loss (nats)", ylim=(1.15, 3.2))
     ax.legend(loc="upper right", fontsize=9.5)
-    ax.set_title(f"{tokens:,.0f} tokens: beyond {short(equal)} parameters, data are what is missing")
+    ax.set_title(f"{tokens:,.0f} tokens: beyond {short(equal)} parameters, data are missing")
     return fig
 
 

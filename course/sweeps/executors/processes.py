@@ -11,7 +11,7 @@ from typing import Any
 from course import interrupts
 from course.sweeps import making
 from course.sweeps.executors import Pass, Settings
-from course.sweeps.records import SweepStoppedError, cores, read
+from course.sweeps.records import SweepStoppedError, clear_after, cores, read
 
 __all__ = ["default_workers", "opened"]
 
@@ -42,9 +42,14 @@ def opened(settings: Settings) -> Iterator[Pass]:
     try:
         yield lambda units: _pass(pool, units)
     except BaseException as error:
-        for process in list((pool._processes or {}).values()):
+        stopped = list((pool._processes or {}).values())
+        for process in stopped:
             process.terminate()
         pool.shutdown(wait=False, cancel_futures=True)
+        for process in stopped:
+            process.join(1)
+            if process.pid is not None:
+                clear_after(settings.folder, process.pid)
         if isinstance(error, BrokenProcessPool):
             raise SweepStoppedError(
                 f"A worker process of the sweep was ended from outside, or for want of memory; every finished run is kept "
