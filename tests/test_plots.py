@@ -81,11 +81,13 @@ def test_a_notebook_takes_it_for_every_figure():
 # --- figures drawn again ----------------------------------------------------------------------------
 
 
-def pair(ylabel: str = "loss", top: float = 5.0, width: float = 8.0, title: str = "") -> Figure:
+def pair(ylabel: str = "loss", top: float = 5.0, width: float = 8.0, title: str = "", ticks: str = "") -> Figure:
     fig, axes = plots.figure(columns=2, width=width, height=3.0)
     for ax in axes:
         ax.plot([1, 2, 3], [1, top / 2, top])
         ax.set(xlabel="step", ylabel=ylabel)
+        if ticks:
+            ax.set_yticks([1, 2], [ticks, ticks])
     if title:
         fig.suptitle(title)
     return fig
@@ -111,7 +113,7 @@ def test_axes_stay_where_they_were_while_the_words_fit():
     assert places(again) == places(before)
 
 
-@pytest.mark.parametrize("wider", [{"top": 5e7}, {"ylabel": "loss\nin nats\na token\non other text"}])
+@pytest.mark.parametrize("wider", [{"ticks": "one in a million"}, {"ylabel": "loss\nin nats\na token\non other text"}])
 def test_a_figure_whose_words_no_longer_fit_is_laid_out_anew(wider):
     before, alone, again = pair(), pair(**wider), pair(**wider)
     plots.png(before)
