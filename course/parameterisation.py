@@ -167,13 +167,14 @@ def coordinate_check(
     """
     import keras
 
-    from course.training import Trainer
+    from course.training import Trainer, compile_all
 
     recipe = replace(recipe, schedule="constant", warmup=0)
     x = np.asarray(task.validation[0][:256], np.float32)
     moved: dict[str, list[list[float]]] = {}
-    for width in widths:
-        trainer = Trainer(task, family, width, recipe)
+    trainers = [Trainer(task, family, width, recipe) for width in widths]
+    compile_all(trainers)
+    for trainer in trainers:
         dense = [layer for layer in trainer.model.layers if isinstance(layer, keras.layers.Dense)]
         probe = keras.Model(trainer.model.input, [layer.input for layer in dense])
         for layer in dense:

@@ -366,9 +366,9 @@ def loss_and_error(trainer: Trainer, x: ArrayLike, y: ArrayLike) -> tuple[float,
 
     x, y = np.asarray(x), np.asarray(y)
     losses, wrong = [], []
-    for start in range(0, len(y), 2048):
-        logits = np.asarray(trainer.model(x[start : start + 2048]))
-        right = y[start : start + 2048]
+    for start in range(0, len(y), 8192):
+        logits = np.asarray(trainer.model(x[start : start + 8192]))
+        right = y[start : start + 8192]
         losses.append(logsumexp(logits, axis=1) - logits[np.arange(len(right)), right])
         wrong.append(logits.argmax(axis=1) != right)
     return float(np.concatenate(losses).mean()), float(np.concatenate(wrong).mean())

@@ -66,6 +66,26 @@ def test_minor_ticks_are_left_out_over_many_decades(decades, kept):
     assert len(ax.xaxis.get_majorticklocs()) >= 3
 
 
+@pytest.mark.parametrize(("top", "of_a_decade"), [(9.0, 8), (100.0, 2), (900.0, 2)])
+def test_between_one_decade_and_three_the_ticks_are_those_of_two_and_five(top, of_a_decade):
+    fig = drawn(xscale="log")
+    ax = fig.axes[0]
+    ax.set(xlim=(1, top))
+    plots.png(fig)
+    marked = [round(tick, 6) for tick in ax.xaxis.get_minorticklocs() if 1 < tick < 10]
+    assert marked == ([2, 5] if of_a_decade == 2 else [2, 3, 4, 5, 6, 7, 8, 9])
+
+
+def test_ticks_that_a_figure_chose_itself_are_kept():
+    from matplotlib.ticker import FixedLocator
+
+    fig = drawn(xscale="log")
+    fig.axes[0].set(xlim=(1, 100))
+    fig.axes[0].xaxis.set_minor_locator(FixedLocator([3, 30]))
+    plots.png(fig)
+    assert list(fig.axes[0].xaxis.get_minorticklocs()) == [3, 30]
+
+
 def test_a_notebook_takes_it_for_every_figure():
     from IPython.core.interactiveshell import InteractiveShell
 

@@ -32,7 +32,7 @@ from course.data import task
 from course.laws import fit_chinchilla, fit_isoflop, fit_power_floor
 from course.machine import copy_bandwidth
 from course.relations import line, local_exponents, straight_range
-from course.training import Recipe, Trainer, train_branches
+from course.training import Recipe, Trainer, compile_all, train_branches
 from course.widgets import explore, log_slider, slider
 
 # %% [markdown]
@@ -84,26 +84,28 @@ far_n, far_seconds = np.array(list(larger), float), np.array(list(larger.values(
 
 # %% [markdown]
 # Now the small ones: every size is trained for 250 and for 1,000 steps; the smallest three times, from other random
-# starts (seeds), because their results scatter more. After each run we also ask for the loss on two texts that it was
-# never trained on: Python code by other authors, and plain English. This cell takes half a minute or so.
+# starts (seeds), because their results scatter more. After each run of 1,000 steps we also ask for the loss on two texts
+# that it was never trained on: Python code by other authors, and plain English. This cell takes half a minute or so.
 
 # %%
 characters = task("characters", validation=8192)  # predict 8,192 characters of text that is kept out of the training
 texts = {"held out": characters.validation[:2]}
 texts |= {name: relations.windows(text, 8, 8192) for name, text in relations.other_texts().items()}
 
-trainers, rows = {}, []
-for width in (6, 12, 24, 48, 96, 192, 384, 768):
-    trainers[width] = trainer = Trainer(characters, "char_mlp", width, recipe)
+widths = (6, 12, 24, 48, 96, 192, 384, 768)
+trainers, rows = {width: Trainer(characters, "char_mlp", width, recipe) for width in widths}, []
+compile_all(trainers.values())  # two at a time
+for width, trainer in trainers.items():
     counts = count("char_mlp", width, characters)
     for seed in range(3 if width < 96 else 1):
         for run in train_branches(trainer, (250, 1000), seed):
-            row = {"width": width, "N": counts.n_params, "tokens": run.steps * recipe.batch, "seed": seed}
-            for name, (x, y) in texts.items():
-                row[f"{name}: loss"], row[f"{name}: wrong"] = relations.loss_and_error(trainer, x, y)
+            tokens = run.steps * recipe.batch
+            row = {"width": width, "N": counts.n_params, "tokens": tokens, "seed": seed, "loss": run.loss}
+            if run.steps == 1000:
+                for name, (x, y) in texts.items():
+                    row[f"{name}: loss"], row[f"{name}: wrong"] = relations.loss_and_error(trainer, x, y)
             rows.append(row)
 runs = pd.DataFrame(rows)
-runs["loss"] = runs["held out: loss"]
 by_size = runs.groupby(["tokens", "N"]).mean(numeric_only=True)  # the mean over seeds
 many = by_size.loc[runs["tokens"].max()]  # the runs of 1,000 steps, one row a size
 many[["width", "loss", "held out: wrong"]].round(3)
@@ -117,7 +119,7 @@ many[["width", "loss", "held out: wrong"]].round(3)
 # %%
 timed, settled, rounds = {}, False, 0
 while not settled and rounds < 6:
-    again = {width: relations.step_time(trainer, seconds=0.25) for width, trainer in trainers.items()}
+    again = {width: relations.step_time(trainer, seconds=0.15) for width, trainer in trainers.items()}
     settled = bool(timed) and all(again[width].best > 0.95 * timed[width].best for width in timed)
     timed = {width: min(timed.get(width, new), new, key=lambda one: one.best) for width, new in again.items()}
     rounds += 1
@@ -451,12 +453,12 @@ figures.draw_texts(N, by_text)
 scarce = task("characters", samples=50_000, validation=8192)
 window = np.lib.stride_tricks.sliding_window_view(scarce.train["text"], 9)[::6].astype("int32")  # every sixth place
 trained_on, unseen, scarce_n = [], [], []
-for width in (6, 48, 192):
-    trainer = Trainer(scarce, "char_mlp", width, recipe)
-    trainer.compile()
+three = [Trainer(scarce, "char_mlp", width, recipe) for width in (6, 48, 192)]
+compile_all(three)
+for trainer in three:
     trainer.reset(0)
     trainer.advance(2000, 2000)
-    scarce_n.append(count("char_mlp", width, scarce).n_params)
+    scarce_n.append(count("char_mlp", trainer.size, scarce).n_params)
     trained_on.append(relations.loss_and_error(trainer, window[:, :8], window[:, 8])[0])
     unseen.append(relations.loss_and_error(trainer, *texts["held out"])[0])
 

@@ -29,14 +29,14 @@ from course.data import task
 from course.home import results
 from course.models import build
 from course.tiers import tier
-from course.training import Recipe, Trainer, train
+from course.training import Recipe, Trainer, compile_all, train
 from course.widgets import explore, slider
 
 # %% [markdown]
 # ## Predict first
 #
 # The task: see eight characters of Python source code, say the ninth. The text is your own Python's standard library.
-# The models: a small network, about 2,000 to 160,000 parameters. The budgets: from $3 \cdot 10^9$ to $3 \cdot 10^{11}$ FLOPs.
+# The models: a small network, about 2,000 to 100,000 parameters. The budgets: from $3 \cdot 10^9$ to $2 \cdot 10^{11}$ FLOPs.
 #
 # - At $10^{11}$ FLOPs, the largest budget but one, which size will be best, in parameters? (One training step of a model with $N$
 #   parameters costs about $6N$ FLOPs a token, so $10^{11}$ FLOPs are 1.7 million characters at $N = 10{,}000$.)
@@ -163,7 +163,6 @@ def eager_steps(width, steps):
 
 def compiled_steps(trainer, steps):
     """Milliseconds of one step of the course's loop: drawing, both passes and Adam compiled as one program."""
-    trainer.compile()
     trainer.reset(seed=0)
     started = time.perf_counter()
     trainer.advance(steps, of_steps=steps)
@@ -172,7 +171,8 @@ def compiled_steps(trainer, steps):
 
 widths = (8, 16, 128)
 trainers = {width: Trainer(characters, "char_mlp", width, Recipe(batch=512)) for width in widths}
-eager = [eager_steps(width, 40) for width in widths]
+compile_all(trainers.values())  # two at a time
+eager = [eager_steps(width, 20) for width in widths]
 compiled = [compiled_steps(trainers[width], 400) for width in widths]
 for width, e, c in zip(widths, eager, compiled, strict=True):
     print(f"width {width:3}: eager {e:6.2f} ms, compiled {c:6.3f} ms a step, {e / c:4.0f} times faster")
@@ -222,7 +222,7 @@ check("5.3.3", plan_of)
 # ## 4 One rate does not fit all
 #
 # Before the sweep, one setting must be looked at for every size: the learning rate, the size of a step. Does the rate
-# that suits a small model suit a large one? Train two sizes for the same 600 steps with seven rates each. (The rate
+# that suits a small model suit a large one? Train two sizes for the same 500 steps with seven rates each. (The rate
 # moves during a run, as the next section tells; the number we choose is its *peak*. It is an input of the compiled
 # program too, so the programs of section 2 serve again, and this takes about ten seconds.)
 
@@ -235,7 +235,7 @@ for width in (16, 128):
     by_rate[width] = []
     for rate in rates:
         trainers[width].recipe = Recipe(batch=512, rate=rate, rate_power=0.0)  # 0: no rule for each size yet
-        by_rate[width].append(train(trainers[width], 600, seed=0).loss)
+        by_rate[width].append(train(trainers[width], 500, seed=0).loss)
     print(f"width {width:3}: " + "  ".join(f"{r:g}: {v:.3f}" for r, v in zip(rates, by_rate[width], strict=True)))
 best_rate = {width: rates[int(np.nanargmin(losses))] for width, losses in by_rate.items()}
 assert best_rate[16] >= 2 * best_rate[128]
@@ -319,7 +319,7 @@ check("5.3.5", steps_needed)
 # %% [markdown]
 # ## 6 The plan, its price, and the run
 #
-# Now all of it together: a list of sizes, five budgets over two decades, the rule for the rate, one seed. The plan also
+# Now all of it together: a list of sizes, five budgets over nearly two decades, the rule for the rate, one seed. The plan also
 # leaves out runs with less than 1 or more than 500 tokens a parameter: those are far from the best size of their budget,
 # and the long ones cost the most. A plan is looked at, and paid for on paper, before anything runs.
 #
@@ -333,8 +333,8 @@ recipe = Recipe(batch=512, rate=0.013, rate_power=0.75)
 plan = sweeps.Plan(
     task="characters",
     family="char_mlp",
-    sizes=(12, 16, 24, 32, 48, 64, 96, 128, 192, 256),
-    budgets=sweeps.isoflop_budgets(10**9.5, 10**11.5, 5),
+    sizes=(12, 16, 24, 32, 48, 64, 96, 128, 192),
+    budgets=(3e9, 1e10, 3e10, 1e11, 2e11),
     recipe=recipe,
     tokens_per_param=(1.0, 500.0),
 )
@@ -638,7 +638,6 @@ check("5.3.8", squared_gradient_of)
 # %%
 def losses_of(trainer, shrink, steps=800, seeds=(0, 1)):
     """Final losses, one a seed; the embedding starts `shrink` times as large as ours."""
-    trainer.compile()
     found = []
     for seed in seeds:
         trainer.reset(seed)
@@ -654,8 +653,9 @@ defaults = Recipe(
 )
 fault = replace(defaults, dense_gradients=False)
 widths = (8, 32, 128)
-right = [losses_of(Trainer(characters, "char_mlp", width, defaults), 0.03) for width in widths]
-wrong = [losses_of(Trainer(characters, "char_mlp", width, fault), 0.03) for width in widths]
+pair = {recipe: [Trainer(characters, "char_mlp", width, recipe) for width in widths] for recipe in (defaults, fault)}
+compile_all(pair[defaults] + pair[fault])
+right, wrong = ([losses_of(trainer, 0.03) for trainer in pair[recipe]] for recipe in (defaults, fault))
 for width, r, w in zip(widths, right, wrong, strict=True):
     gaps = ", ".join(f"{b - a:+.3f}" for a, b in zip(r, w, strict=True))
     print(f"width {width:3}: right {np.mean(r):.3f}, faulty {np.mean(w):.3f} nats, gap of each seed {gaps}")
@@ -667,11 +667,12 @@ print(f"a doubling of the width brings {-doubling:+.3f} nats")
 figures.draw_fault(widths, right, wrong)
 
 # %%
-small_gaps = []
-for width in (widths[0], widths[-1]):
+small_gaps, ends = [], (widths[0], widths[-1])
+faulty_too = [Trainer(characters, "char_mlp", width, replace(recipe, dense_gradients=False)) for width in ends]
+compile_all(faulty_too)
+for width, trainer in zip(ends, faulty_too, strict=True):
     trainers[width].recipe = recipe
-    faulty_too = Trainer(characters, "char_mlp", width, replace(recipe, dense_gradients=False))
-    small_gaps.append(np.mean(losses_of(faulty_too, 1.0)) - np.mean(losses_of(trainers[width], 1.0)))
+    small_gaps.append(np.mean(losses_of(trainer, 1.0, 400, (0,))) - np.mean(losses_of(trainers[width], 1.0, 400, (0,))))
 print(f"with the course's recipe: gap {small_gaps[0]:+.4f} nats at width 8, {small_gaps[1]:+.4f} at width 128")
 if faulty:
     assert np.abs(gap).max() > 0.02 and np.ptp(gap) > 0.01  # large, and not the same for every size
