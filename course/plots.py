@@ -136,7 +136,9 @@ def png(fig: Figure) -> bytes:
             if high > 1000 * low:
                 axis.set_minor_locator(NullLocator())
             elif (
-                high > 10 * low and isinstance(axis.get_minor_locator(), LogLocator) and axis.get_transform().base == 10
+                high > 10 * low
+                and isinstance(axis.get_minor_locator(), LogLocator)
+                and getattr(axis.get_transform(), "base", 0) == 10
             ):
                 axis.set_minor_locator(LogLocator(subs=(2, 5)))
     canvas, file = FigureCanvasAgg(fig), io.BytesIO()
