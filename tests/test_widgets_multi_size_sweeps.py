@@ -108,9 +108,18 @@ def test_twins_have_a_panel_each_and_name_the_fit():
     assert "rate / 4" in text
 
 
-def test_fault_says_the_gap_at_both_ends():
-    fig = figures.draw_fault((8, 128), [[2.0, 2.1], [1.5, 1.6]], [[1.9, 2.0], [1.48, 1.58]])
-    assert titles(fig) == "The fault shifts the loss by -0.10 nats at width 8, -0.02 at 128"
+def test_fault_says_the_gap_at_every_width():
+    right, wrong = [[2.0, 2.1], [1.7, 1.8], [1.5, 1.6]], [[1.9, 2.0], [1.5, 1.6], [1.48, 1.58]]
+    fig = figures.draw_fault((8, 32, 128), right, wrong)
+    assert titles(fig) == "The fault shifts the loss by -0.10, -0.20, -0.02 nats"
+
+
+@pytest.mark.parametrize(
+    ("budget", "label"),
+    [(1e10, "$10^{10}$"), (3e9, r"$3 \cdot 10^{9}$"), (2e11, r"$2 \cdot 10^{11}$"), (10**10.5, "$10^{10.5}$")],
+)
+def test_a_budget_is_named_as_it_was_given(budget, label):
+    assert figures._power(budget) == label
 
 
 def test_progress_is_silent_outside_a_notebook(capsys):

@@ -175,8 +175,11 @@ def draw_schedule(cooldown: float = 0.3, branches: int = 4) -> Figure:
 
 
 def _power(value: float) -> str:
-    """1e10 as 10^10, 3.162e10 as 10^10.5, for a label."""
+    """1e10 as 10^10, 3e10 as 3 10^10, 3.162e10 as 10^10.5, for a label."""
     exponent = math.log10(value)
+    first = value / 10 ** math.floor(exponent)
+    if 1.5 < first < 9.5 and abs(first - round(first)) < 0.02:
+        return f"${first:.0f} \\cdot 10^{{{math.floor(exponent)}}}$"
     return f"$10^{{{exponent:.0f}}}$" if abs(exponent - round(exponent)) < 0.02 else f"$10^{{{exponent:.1f}}}$"
 
 
@@ -300,7 +303,5 @@ def draw_fault(sizes: Sequence[int], right: Any, wrong: Any) -> Figure:
     ax.set(xscale="log", xlabel="width of the model", ylabel="loss, faulty less right (nats)")
     ax.set_xticks(list(sizes), [str(size) for size in sizes])
     ax.minorticks_off()
-    first, last = gap.mean(axis=1)[[0, -1]]
-    ax.set_title(f"The fault shifts the loss by {first:+.2f} nats at width {sizes[0]}, {last:+.2f} at {sizes[-1]}")
-
+    ax.set_title(f"The fault shifts the loss by {', '.join(f'{mean:+.2f}' for mean in gap.mean(axis=1))} nats")
     return fig

@@ -680,7 +680,7 @@ if faulty:
 assert np.abs(small_gaps).max() < 0.02
 
 # %% [markdown]
-# With the defaults the largest gap is nearly what a doubling of the width brings, and it differs from width to width:
+# With the defaults the largest gap is about what a doubling of the width brings, and it differs from width to width:
 # that *bends* a curve of loss against size, and with it the exponent. Here the fault even lowers the loss: larger embedding steps
 # happen to repair a starting point that is too small. A fault that helps is still a fault. What was trained is not what
 # the report says, and the other backends do not reproduce it. With an embedding that starts
