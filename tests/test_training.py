@@ -15,7 +15,7 @@ from course import machine, models, training
 from course.data import Task
 from course.engines.step import cross_entropy, losses
 from course.machine import CannotRunError, import_tensorflow
-from course.training import OutOfMemoryError, Recipe, Trainer, learning_rate, train, train_branches
+from course.training import OutOfMemoryError, Recipe, Trainer, compile_all, learning_rate, train, train_branches
 
 RECIPE = Recipe(batch=16, warmup=5)
 
@@ -169,6 +169,22 @@ def test_a_snapshot_brings_back_everything(letters):
     assert letters.step == 10
     letters.advance(30, 30)
     assert same(ended, state(letters))
+
+
+def test_models_compiled_side_by_side_train_as_one_compiled_alone(letters):
+    others = [Trainer(letters.task, "char_mlp", size, RECIPE) for size in (8, 6, 4)]
+    compile_all(others)
+    assert all(other.compile_seconds > 0 for other in others)
+    assert result(train(others[0], 30, seed=1)) == result(train(letters, 30, seed=1))
+    counts = [other.engine._advance.experimental_get_tracing_count() for other in others]
+    assert counts == [1, 1, 1]
+
+
+def test_what_one_of_them_cannot_do_is_said(letters):
+    good, bad = (Trainer(letters.task, "char_mlp", size, RECIPE) for size in (4, 5))
+    bad.engine.advance = lambda *_: (_ for _ in ()).throw(MemoryError)
+    with pytest.raises(OutOfMemoryError, match="char_mlp of size 5"):
+        compile_all([good, bad])
 
 
 def test_compiling_is_done_once_and_takes_no_step(letters):
