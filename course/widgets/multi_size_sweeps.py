@@ -121,7 +121,9 @@ def draw_step_times(n_params: Sequence[int], eager: Sequence[float], compiled: S
     ax.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="time of a step (ms)")
     ax.set_ylim(0.5 * min(compiled), 2.5 * max(eager))
     ax.margins(x=0.12)
-    plots.label(ax, n_params[0], max(eager), "eager loop, one Python call an operation", colour="orange", offset=(0, 10))
+    plots.label(
+        ax, n_params[0], max(eager), "eager loop, one Python call an operation", colour="orange", offset=(0, 10)
+    )
     plots.label(ax, n_params[0], min(compiled), "whole loop compiled", colour="blue", offset=(4, -16))
     ratios = [e / c for e, c in zip(eager, compiled, strict=True)]
     ax.set_title(f"Compiled: {ratios[0]:.0f} times faster when small, {ratios[-1]:.0f} times when large")
