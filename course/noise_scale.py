@@ -8,7 +8,7 @@ trade-off between steps and samples can be computed too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,16 +152,29 @@ class LeastSquares:
 
         Exact: the mean squared error of each direction follows a linear recursion. Infinite where a rate is too large.
         """
+        return np.array([squared @ self.spectrum / 2 for squared in self._squared_errors(batch, rates, steps)])
+
+    def scale_along(self, batch: int, rate: float, steps: int) -> NDArray[np.float64]:
+        """The noise scale after 0 ... steps of gradient descent with fresh batches, (steps + 1,): expected tr Sigma over |G|^2.
+
+        Descent quiets the steep directions first, so |G|^2 falls faster than the loss.
+        """
+        h, scales = self.spectrum, []
+        for squared in self._squared_errors(batch, rate, steps):
+            gradient = float(squared[0] @ h**2)
+            scales.append(1 + (float(squared[0] @ h) + self.sigma**2) * float(h.sum()) / gradient)
+        return np.array(scales)
+
+    def _squared_errors(self, batch: int, rates: ArrayLike, steps: int) -> Iterator[NDArray[np.float64]]:
+        """Mean squared error of each direction after 0 ... steps, (rates, d) each; at most 1e12."""
         rate = np.atleast_1d(np.asarray(rates, dtype=float))[:, None]
-        h, found = self.spectrum, []
-        squared = np.repeat(self.error[None] ** 2, len(rate), axis=0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for _ in range(steps + 1):
-                loss = squared @ h
-                found.append(loss / 2)
-                fade = 1 - 2 * rate * h + rate**2 * h**2 * (1 + 1 / batch)
-                squared = np.minimum(squared * fade + rate**2 * h / batch * (loss[:, None] + self.sigma**2), 1e12)
-        return np.array(found)
+        h, squared = self.spectrum, np.repeat(self.error[None] ** 2, len(rate), axis=0)
+        fade = 1 - 2 * rate * h + rate**2 * h**2 * (1 + 1 / batch)
+        for _ in range(steps + 1):
+            yield squared
+            with np.errstate(over="ignore", invalid="ignore"):
+                fresh = rate**2 * h / batch * ((squared @ h)[:, None] + self.sigma**2)
+                squared = np.minimum(squared * fade + fresh, 1e12)
 
     def runs(self, rng: np.random.Generator, batch: int, rate: float, steps: int, runs: int) -> NDArray[np.float64]:
         """Loss above the floor along `runs` real runs with freshly drawn batches, (steps + 1, runs)."""

@@ -304,8 +304,8 @@ def pipeline(
 
     forward, backward: time of a micro-batch on a stage, one number or one for each stage; send: time
     for its results to reach the next stage, while both go on working. schedule: "gpipe" (all forward passes first, Huang et
-    al. 2019) or "1f1b" (one forward, one backward in turn, Narayanan et al. 2019), which takes the same
-    time and stores fewer results. Raises ValueError for another schedule. Lesson 3.2.
+    al. 2019) or "1f1b" (one forward, one backward in turn, and all stages wait for each other at the end of a step,
+    Narayanan et al. 2021), which takes the same time and stores fewer results. Raises ValueError for another schedule. Lesson 3.2.
     """
     if schedule not in ("gpipe", "1f1b"):
         raise ValueError(f"schedule is 'gpipe' or '1f1b'; got {schedule!r}.")

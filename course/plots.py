@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "MARKERS", "figure", "label", "lay_out_like", "measured", "png", "style", "theory"]
+__all__ = ["COLOURS", "GROUND", "MARKERS", "figure", "label", "lay_out_like", "measured", "png", "style", "theory"]
 
 COLOURS = {
     "blue": "#0072B2",
@@ -31,6 +31,8 @@ COLOURS = {
     "black": "#222222",
 }
 MARKERS = ("o", "s", "^", "D", "v", "P")
+GROUND: dict[str, Any] = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+"""The `bbox` of words that lines may run through."""
 
 
 def style() -> None:

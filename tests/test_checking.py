@@ -254,9 +254,10 @@ def test_reveal():
     assert "made no prediction" in repr(reveal(..., 0.5))
     assert "off by +0.1" in repr(reveal(0.6, 0.5))
     assert "20 times too large" in repr(reveal(10, 0.5, "s"))
-    assert "0.5 s" in repr(reveal(10, 0.5, "s"))
+    assert repr(reveal(10, 0.5, "s")) == "Measured: 0.5 s. You predicted 10: 20 times too large."
     assert "4 times too small" in repr(reveal(0.125, 0.5))
     assert "A prediction is one number" in repr(reveal("lots", 0.5))
+    assert repr(reveal(0.6, 0.35, how="Calculated")) == "Calculated: 0.35. You predicted 0.6: off by +0.25."
 
 
 # --- progress -------------------------------------------------------------------------------------

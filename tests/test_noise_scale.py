@@ -90,6 +90,24 @@ def test_the_expected_path_is_the_mean_of_runs(batch):
     np.testing.assert_allclose(PROBLEM.path(batch, [0.1], 40)[:, 0], found, rtol=0.1)
 
 
+def test_the_scale_along_a_run_is_that_of_runs_and_above_that_of_a_shrinking_error():
+    batch, rate, steps = 16, 0.5, 40
+    along = PROBLEM.scale_along(batch, rate, steps)
+    assert along.shape == (steps + 1,)
+    assert along[0] == pytest.approx(PROBLEM.noise().scale)
+    rng, h, runs = np.random.default_rng(0), PROBLEM.spectrum, 1000
+    error = np.repeat(PROBLEM.error[None], runs, axis=0)
+    for _ in range(steps):
+        x = rng.normal(size=(runs, batch, len(h))) * np.sqrt(h)
+        residual = (x @ error[:, :, None])[..., 0] - PROBLEM.sigma * rng.normal(size=(runs, batch))
+        error = error - rate * (residual[:, None] @ x)[:, 0] / batch
+    there = [PROBLEM.noise(one) for one in error]
+    scale = np.mean([one.trace for one in there]) / np.mean([one.gradient_squared for one in there])
+    assert along[-1] == pytest.approx(scale, rel=0.03)
+    alike = PROBLEM.noise(PROBLEM.error * (PROBLEM.path(batch, [rate], steps)[-1, 0] / PROBLEM.excess()) ** 0.5)
+    assert along[-1] > 1.5 * alike.scale  # at the same loss
+
+
 def test_a_rate_too_large_is_infinite_and_never_chosen():
     steps, rate = PROBLEM.steps_to(0.1, 4, [0.05, 50.0], 500)
     assert rate == 0.05

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from course.laws import fit_isoflop
 from course.widgets import multi_size_sweeps as figures
 
 
@@ -106,6 +107,16 @@ def test_twins_have_a_panel_each_and_name_the_fit():
     text = titles(fig)
     assert text.count("R²") == 2
     assert "rate / 4" in text
+    dashed, solid = ([line for line in fig.axes[0].lines if line.get_linestyle() == style] for style in ("--", "-"))
+    assert [line.get_color() for line in dashed] == [line.get_color() for line in solid]
+    assert len({line.get_color() for line in solid}) == len(solid) == frames["batch"]["budget"].nunique()
+
+
+def test_the_star_lies_where_fit_isoflop_says():
+    runs = surface(noise=0.01)
+    law = fit_isoflop(runs["flops"], runs["n_params"], runs["loss"], budget=runs["budget"])
+    drawn = [figures._parabola(group)[2] for _, group in runs.groupby("budget")]
+    assert drawn == pytest.approx([one.n_params for one in law.optima])
 
 
 def test_fault_says_the_gap_at_every_width():

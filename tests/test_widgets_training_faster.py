@@ -71,6 +71,14 @@ def test_step_times_draw_over_the_sliders(p, billions, bandwidth):
         assert all(text.startswith("1 times") for text in texts(fig))
 
 
+def test_a_pipeline_has_no_more_stages_than_layers():
+    layers = figures.model_of(1.0)[1]
+    assert "not with" not in " ".join(texts(figures.draw_steps(layers, 1.0)))
+    said = texts(figures.draw_steps(layers + 1, 1.0))
+    assert f"not with {layers} layers" in " ".join(said)
+    assert sum("times faster" in text for text in said) == 2
+
+
 def test_sliders_may_hand_over_fractions():
     assert "251 devices" in titles(figures.draw_steps(10**2.4))
 

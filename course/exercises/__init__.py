@@ -78,23 +78,23 @@ def hint(exercise_id: str) -> Shown:
     return Shown(show.folded(exercise.hints), lines)
 
 
-def reveal(prediction: Any, measured: float, unit: str = "", digits: int = 3) -> Shown:
-    """Set a prediction, made before, beside the measured number. `...` means none was made."""
+def reveal(prediction: Any, measured: float, unit: str = "", digits: int = 3, how: str = "Measured") -> Shown:
+    """Set a prediction, made before, beside the number; `how` says where that comes from. `...` means none was made."""
     shown = f"{measured:.{digits}g} {unit}".strip()
     try:
         guess = None if prediction is None or prediction is ... else float(prediction)
     except (TypeError, ValueError):
         guess = None
         return Shown(
-            show.box("note", f"Measured: {shown}", f"A prediction is one number; got a {type(prediction).__name__}."),
-            f"Measured: {shown}. A prediction is one number; got a {type(prediction).__name__}.",
+            show.box("note", f"{how}: {shown}", f"A prediction is one number; got a {type(prediction).__name__}."),
+            f"{how}: {shown}. A prediction is one number; got a {type(prediction).__name__}.",
         )
     if guess is None:
         said = "You made no prediction. Write one in the cell above next time: a number you have committed to teaches more."
     elif measured and guess and (guess > 0) == (measured > 0) and not 0.5 < guess / measured < 2:
         ratio = guess / measured
-        how = f"{ratio:.3g} times too large" if ratio > 1 else f"{1 / ratio:.3g} times too small"
-        said = f"You predicted {guess:.{digits}g}: {how}."
+        off = f"{ratio:.3g} times too large" if ratio > 1 else f"{1 / ratio:.3g} times too small"
+        said = f"You predicted {guess:.{digits}g}: {off}."
     else:
         said = f"You predicted {guess:.{digits}g}: off by {guess - measured:+.2g}."
-    return Shown(show.box("note", f"Measured: {shown}", said), f"Measured: {shown}. {said}")
+    return Shown(show.box("note", f"{how}: {shown}", said), f"{how}: {shown}. {said}")

@@ -436,7 +436,7 @@ def judge_function(
     return _result(
         exercise,
         "failed",
-        f"{compared.head}{sentence} The smallest input that shows it:{shown}",
+        f"{compared.head}{sentence} The smallest input tried that shows it:{shown}",
         score=score,
         printed=printed,
     )

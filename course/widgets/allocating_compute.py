@@ -131,11 +131,17 @@ def draw_devices(mine: Device | None = None) -> Figure:
     """Peak rate against bandwidth of the published devices and `mine`, with lines of equal ridge."""
     fig, ax = plots.figure(width=8.4, height=5.0)
     grid = np.array([5.0, 8000.0])
-    for ridge in (10, 100, 1000):
+    for ridge, at in ((10, 110.0), (100, 30.0), (1000, 30.0)):  # named where no device stands
         ax.plot(grid, ridge * grid * 1e9, color=plots.COLOURS["grey"], linestyle=":", linewidth=1)
         text = f"{ridge:,} FLOPs a byte"
         ax.text(
-            6, ridge * 6e9 * 1.3, text, color=plots.COLOURS["grey"], fontsize=9, rotation=17, rotation_mode="anchor"
+            at,
+            ridge * at * 1e9 * 0.42,
+            text,
+            color=plots.COLOURS["grey"],
+            fontsize=9,
+            rotation=17,
+            rotation_mode="anchor",
         )
     places = {
         "RTX 4090": (8, -12), "A100": (8, -10), "T4": (8, -12), "VCK5000": (-8, 4), "TPU v4": (-7, 6), "TPU v5e": (-8, -4),
@@ -152,11 +158,13 @@ def draw_devices(mine: Device | None = None) -> Figure:
         text = device.name + (" (int8)" if format_ == "int8" else "")
         plots.label(
             ax, device.bandwidth, device.rate(), text,
-            colour=colour, offset=offset, ha="right" if offset[0] < 0 else "left",
+            colour=colour, offset=offset, ha="right" if offset[0] < 0 else "left", bbox=plots.GROUND,
         )  # fmt: skip
     if mine is not None:
         ax.plot(mine.bandwidth, mine.rate(), "*", color=plots.COLOURS["pink"], markersize=14)
-        plots.label(ax, mine.bandwidth, mine.rate(), "this machine, measured", colour="pink", offset=(10, -4))
+        plots.label(
+            ax, mine.bandwidth, mine.rate(), "this machine, measured", colour="pink", offset=(10, -4), bbox=plots.GROUND
+        )
     ax.set(xscale="log", yscale="log", xlabel="memory bandwidth (GB/s)", ylabel="peak rate (FLOP/s)")
     ax.set_xlim(5, 8000)
     ax.set_ylim(1e10, 4e15)
@@ -232,7 +240,7 @@ def draw_timeline(devices: int = 3, order: int = 0, costs: Sequence[float] = EXA
     bound = lower_bound(costs, int(devices))
     fig, ax = plots.figure(height=1.5 + 0.45 * int(devices), width=8.2)
     _bars(ax, plan)
-    ax.axvline(bound, color=plots.COLOURS["orange"], linestyle="--", linewidth=1.6)
+    ax.axvline(bound, color=plots.COLOURS["orange"], linestyle="--", linewidth=1.6, zorder=1.5)  # below the numbers
     ax.axvline(plan.makespan, color=plots.COLOURS["black"], linewidth=1.2)
     ax.set(xlabel=f"{unit} (orange: no order can end before {bound:.3g})")
     ax.set_xlim(0, max(sum(costs) / int(devices) * 1.35, plan.makespan * 1.03))
@@ -283,7 +291,8 @@ def draw_wrong_size(n_params: Any, loss_excess: Any, waste: Any, best: float) ->
         for i, (x, value) in enumerate(zip(factor, y, strict=True)):
             side = "center" if flat or i == lowest else "right" if i < lowest else "left"
             offset = {"center": (0, 8 if flat else -17), "right": (-7, 2), "left": (7, 2)}[side]
-            plots.label(ax, x, value, f"{value:.1f}" if value < 10 else f"{value:.0f}", offset=offset, ha=side)
+            number = f"{value:.1f}" if value < 10 else f"{value:.0f}"
+            plots.label(ax, x, value, number, offset=offset, ha=side, bbox=plots.GROUND)
         ax.set(xscale="log", xlabel="size / best size", ylabel=name)
         ax.set_ylim(-0.13 * top, 1.1 * top)
         ax.set_xlim(factor.min() / 2, factor.max() * 2)

@@ -25,7 +25,7 @@ RULE_MARKS = {"gradient descent": "o", "momentum": "^", "Adam": "D", "exact": "x
 LAW_COLOURS = ("pink", "orange", "pink", "orange", "blue", "blue", "green", "green", "green")
 LAW_LABELS = (  # at the last point of the curve: text, offset in points
     ("keys, alpha = 0.5", (8, -4)),
-    ("spectrum, b = 1.5", (0, -15)),
+    ("spectrum, b = 1.5", (10, 20)),
     ("keys, alpha = 2", (8, -4)),
     ("", (0, 0)),
     ("", (0, 0)),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from course import classifier
-from course.plots import COLOURS, figure, label, measured, theory
+from course.plots import COLOURS, GROUND, figure, label, measured, theory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -192,7 +192,7 @@ def draw_many_starts(losses: Any, accuracies: Any) -> Figure:
     left.plot(epochs, np.median(losses, axis=1), color=COLOURS["blue"])
     theory(left, [0, epochs[-1]], [np.log(2)] * 2)
     label(left, epochs[-1], np.log(2), "ln 2: always say ½", offset=(0, -14), ha="right")
-    label(left, 30, np.median(losses[30]), "median", colour="blue", offset=(6, 8))
+    label(left, 30, np.median(losses[30]), "median", colour="blue", offset=(6, 8), bbox=GROUND)
     left.set(
         xlabel="epoch",
         ylabel="training loss (nats)",

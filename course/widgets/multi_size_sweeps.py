@@ -191,7 +191,8 @@ def _parabola(group: pd.DataFrame) -> tuple[Any, Any, float]:
     n, loss = mean.index.to_numpy(dtype=float), mean.to_numpy()
     i = int(np.argmin(loss))
     first = max(0, min(i - 2, len(n) - 5))
-    near = slice(first, first + 5)
+    near = np.abs(np.log(n / n[i])) <= math.log(4) + 1e-9  # as fit_isoflop chooses them
+    near[first : first + 5] = True
     x = np.log(n[near])
     if len(x) < 3:
         return n, np.full(len(n), np.nan), math.nan
@@ -260,22 +261,18 @@ def draw_budget(runs: pd.DataFrame, budget: int = 2, small: int = 0, large: int 
 
 
 def draw_twins(clean: Mapping[str, pd.DataFrame], spoiled: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel for each spoiled sweep: its curves (colour) over its clean twin's (grey), and what a fit says of it."""
+    """A panel for each spoiled sweep: its curves over its clean twin's (dashed, pale), and what a fit says of it."""
     fig, axes = plots.figure(columns=3, rows=2, width=10.4, height=6.6)
     panels = list(axes.ravel())
     for (name, runs), ax in zip(spoiled.items(), panels, strict=False):
-        for frame, colours, marker in ((clean[name], ("grey",) * 6, "o"), (runs, ORDER, "s")):
-            for (_, group), colour in zip(frame.groupby("budget"), colours, strict=False):
+        colours = dict(zip(sorted(clean[name]["budget"].unique()), cycle(ORDER), strict=False))
+        for frame, look in (
+            (clean[name], {"linestyle": "--", "alpha": 0.45}),
+            (runs, {"marker": "s", "markersize": 4}),
+        ):
+            for budget, group in frame.groupby("budget"):
                 mean = group[~group["diverged"].astype(bool)].groupby("n_params")["loss"].mean()
-                ax.plot(
-                    mean.index,
-                    mean,
-                    marker=marker,
-                    markersize=4,
-                    linewidth=1.2,
-                    color=plots.COLOURS[colour],
-                    alpha=0.6 if colour == "grey" else 1.0,
-                )
+                ax.plot(mean.index, mean, linewidth=1.3, color=plots.COLOURS[colours[budget]], **look)
         found = summary(runs)
         said = f"a = {found.a:.2f}" if math.isfinite(found.a) else "no a"
         ax.set_title(f"{name}\n{said}, alpha {found.alpha:.2f}, R² {found.r_squared:.3f}", fontsize=10.5)
@@ -284,7 +281,7 @@ def draw_twins(clean: Mapping[str, pd.DataFrame], spoiled: Mapping[str, pd.DataF
         ax.set_axis_off()
     if len(spoiled) < len(panels):
         text = (
-            "grey: the clean twin\ncolour: the spoiled sweep\na line for each budget\n"
+            "a colour for each budget\nsolid: the spoiled sweep\ndashed, pale: its clean twin\n"
             "upwards: loss (nats)\nto the right: parameters N"
         )
         panels[-1].text(0.05, 0.9, text, transform=panels[-1].transAxes, va="top", fontsize=11)

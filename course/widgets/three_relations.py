@@ -192,7 +192,7 @@ def draw_loss_by_data(surface: Fit, live: pd.DataFrame, tokens: float = 128_000)
     plots.label(ax, at[75], endless[75], "endless data", colour="grey", offset=(-78, -16))
     ax.plot(at, curve, color=plots.COLOURS["black"])
     ax.axhline(floor, linestyle=":", color=plots.COLOURS["orange"], linewidth=1.6)
-    plots.label(ax, at[0], floor, f"floor of this data: {floor:.2f}", colour="orange", offset=(0, 4))
+    plots.label(ax, at[-1], floor, f"floor of this data: {floor:.2f}", colour="orange", offset=(0, -14), ha="right")
     for (d, group), colour, marker in zip(live.groupby("tokens"), ORDER, plots.MARKERS, strict=False):
         plots.measured(ax, group["N"], group["loss"], colour=colour, marker=marker, label=f"live, {d:,} tokens")
     equal = (law["A"] / (floor - law["E"])) ** (1 / law["alpha"])  # the size whose term equals that of the data

@@ -195,20 +195,26 @@ def draw_steps(p: float = 8, billions: float = 1.0, gigabytes: float = 25.0, kil
     ways = {
         "data": parallelism.data_parallel_step(n, tokens, devices, **link),
         "tensor": parallelism.tensor_parallel_step(width, layers, tokens, devices, **link),
-        "pipeline,\n32 micro-batches": parallelism.pipeline_step(width, layers, tokens, devices, 32, **link),
     }
+    if devices <= layers:
+        ways["pipeline,\n32 micro-batches"] = parallelism.pipeline_step(width, layers, tokens, devices, 32, **link)
+    rows = range(len(ways))
     fig, ax = plots.figure(height=3.7)
-    left = np.zeros(3)
+    left = np.zeros(len(ways))
     look = (("compute", "blue", ""), ("idle", "sky", "..."), ("traffic", "orange", "///"), ("latency", "black", "xx"))
     for part, colour, hatch in look:
         size = np.array([getattr(step, part) for step in ways.values()])
-        ax.barh(range(3), size, left=left, color=plots.COLOURS[colour], hatch=hatch, edgecolor="white", label=part)
+        ax.barh(rows, size, left=left, color=plots.COLOURS[colour], hatch=hatch, edgecolor="white", label=part)
         left += size
     for i, step in enumerate(ways.values()):
         faster = one.total / step.total
         plots.label(ax, left[i], i, f"{faster:.3g} times faster, {faster / devices:.0%}", offset=(5, -4))
     ax.set(xlim=(0, 1.6 * left.max()), ylim=(2.6, -1.0), xlabel="seconds of one step")
-    ax.set_yticks(range(3), list(ways))
+    names = list(ways)
+    if devices > layers:
+        names.append("pipeline")
+        plots.label(ax, 0, 2, f"not with {layers} layers: a stage holds one at least", offset=(5, -4))
+    ax.set_yticks(range(3), names)
     ax.grid(False, axis="y")
     ax.legend(loc="upper right", ncols=4, fontsize=10, columnspacing=1.0, borderaxespad=0.0)
     best = one.total / left.min()

@@ -235,7 +235,7 @@ figures.draw_forecast(samples, losses, law, (further,))
 # %% [markdown]
 # Nothing beyond 51,200 has entered the fit. Run it, with four seeds:
 
-# %% alt="The same figure with a star at 512,000 characters: the measured loss lies slightly above the line, near the band's upper edge, and a green bar shows the reader's interval."
+# %% alt="The same figure with a star at 512,000 characters: the measured loss lies above the line, inside the band, and a green bar shows the reader's interval."
 beyond = learning_curve(text, [further], memory=6, seeds=4)[0]
 measured = float(beyond.mean())
 bet = figures.interval_or_none(my_low, my_high)
@@ -251,7 +251,7 @@ reveal(my_loss, measured, "nats")
 # %% [markdown]
 # Ten times further, and the promised number was a little too low, by a few per cent at most. Was the *interval* kept
 # too? The last line says which of the two you have: the texts differ from one version of Python to the next, and the
-# star falls near the band's edge, on either side of it. Remember that it lies above the line.
+# star lies in the upper half of the band or just beyond it. Remember that it lies above the line.
 #
 # But what would have been easy? Someone who knows no law might say *it will stay as it is*, as it was at 51,200. A
 # forecast should be judged against that.
@@ -450,7 +450,7 @@ explore(figures.draw_look_alike, spread=slider(2.0, 0.5, 4.0, 0.1, "spread: devi
 # the curves lead. They warned of choosing by the small set alone. You can have their problem in ten seconds. Here are
 # classifiers that remember one, two, three and six characters:
 
-# %% alt="Learning curves of counting classifiers with a memory of one, two, three and six characters. With few characters to learn from the short memories are best; their curves level off one after the other, and at 1.6 million the longest memory is far below the others."
+# %% alt="Learning curves of counting classifiers with a memory of one, two, three and six characters. With few characters to learn from the short memories are best; their curves level off one after the other, and at 1.6 million the longest memory is the lowest."
 sizes = 400 * 4 ** np.arange(7)
 memories = {memory: learning_curve(text, sizes, memory, seeds=2).mean(axis=1) for memory in (1, 2, 3, 6)}
 assert min(memories, key=lambda m: memories[m][0]) < 3 and min(memories, key=lambda m: memories[m][-1]) == 6
@@ -469,7 +469,7 @@ figures.draw_memories(sizes, memories)
 # - **2020, Kaplan and co-authors** (OpenAI) did it for language models over many decades, in all three of parameters,
 #   data and compute, and drew a conclusion: with ten times the compute, make the model five times larger.
 # - **2022, Hoffmann and co-authors** (DeepMind) repeated it with other settings of training and another law, one with
-#   a floor, and found the opposite: model and data should grow alike. Their *Chinchilla*, four times smaller than its
+#   a floor, and found otherwise: model and data should grow alike. Their *Chinchilla*, four times smaller than its
 #   predecessor, was better for about the same compute.
 # - **2024, Besiroglu and co-authors** took the points off Hoffmann's figure and could not get the published fit back
 #   from them.
@@ -485,11 +485,11 @@ figures.draw_published(alpha)
 # Besiroglu from the authors' notebook; Hoffmann rounded, as later papers quote them. The factor of five above is
 # $10^{0.73}$, the 0.73 also as later papers quote it.)
 #
-# Two camps. Where the law has no floor, the exponent is about 0.1 or below, and where it has one, it is several times
-# larger. Some of that is the subject matter, images against language. But for language too Kaplan and Hoffmann differ
-# fourfold, and you have just seen what a floor does to an exponent. **Exponents can be compared only within one form
-# of law.** Here is the same effect within one set of data: the neural networks of lesson 5.3, which guess the next
-# character of the same text, at the best size of each of seven budgets of compute.
+# Two camps. Where the law has no floor, the exponent is about 0.1 or below; where it has one, it is larger, from 0.13
+# to 0.37. Some of that is the subject matter, images against language. But for language too Kaplan and Hoffmann differ
+# three- to fourfold, and you have just seen what a floor does to an exponent. **Exponents can be compared only within
+# one form of law.** Here is the same effect within one set of data: the neural networks of lesson 5.3, which guess the
+# next character of the same text, at the best size of each of seven budgets of compute.
 
 # %%
 characters = best_by_budget(sweeps.reference("characters"))
@@ -554,9 +554,10 @@ reveal(prediction_size, 100 * falls["characters"].share, "per cent by size", dig
 # with the size held, data alone came less far than the fitted law says. Laws fitted to whole sweeps can be off by this
 # much in one corner, so read the shares as *about a half*, not to the per cent.
 #
-# Now something else can be held against both. The course has a sweep in which a single setting was wrong, with
-# sizes and budgets unchanged: the **batch**, the number of samples that a network looks at before it corrects itself,
-# was eight times too large. Read off the clean sweep's curve which compute would have reached the same loss:
+# Now something else can be held against both. The course has a sweep in which a single setting was wrong, with sizes
+# and budgets unchanged (runs of fewer than 100 steps are left out): the **batch**, the number of samples that a network
+# looks at before it corrects itself, was eight times too large. Read off the clean sweep's curve which compute would
+# have reached the same loss:
 
 # %%
 from course.power_laws import wasted_compute
@@ -567,10 +568,10 @@ assert len(wasted) == 3 and 1.5 < wasted.min() < wasted.max() < 3.5
 
 # %% [markdown]
 # **What is right in the claim**: both ingredients are needed, in about equal parts, and the bill is a thousandfold.
-# **What it leaves out**: one setting of the recipe is worth a factor of two or three in compute, at every budget
-# where the comparison can be made. And behind those thousandfold bills stand better algorithms and better machines.
-# Whether *progress* in speech, images and language rested on the three ingredients or on those, this experiment can't
-# say.
+# **What it leaves out**: one setting of the recipe is worth a factor of about two to three in compute where the
+# comparison can be made, and less with each larger budget. And behind those thousandfold bills stand better algorithms
+# and better machines. Whether *progress* in speech, images and language rested on the three ingredients or on those,
+# this experiment can't say.
 
 # %% claim="1.1"
 verdict("1.1", falls["characters"].share)
@@ -603,22 +604,25 @@ for name, b in best.items():
 
 # %% [markdown]
 # Every budget was run with three seeds. How much of the miss is luck? Make the promise from each seed alone, and keep
-# the worst miss of both sweeps:
+# its worst miss:
 
 # %%
 from course.power_laws import worst_forecast
 
-tables = [sweeps.reference(name) for name in best]
-worst = [max(worst_forecast(table[table["seed"] == seed], known=5) for table in tables) for seed in (0, 1, 2)]
-print("largest miss, each seed: " + ", ".join(f"{value:.1f} %" for value in worst))
+missed = {}
+for name in best:
+    table = sweeps.reference(name)
+    missed[name] = [worst_forecast(table[table["seed"] == seed], known=5) for seed in (0, 1, 2)]
+    print(f"{name:10} largest miss, each seed: " + ", ".join(f"{value:.1f} %" for value in missed[name]))
+worst = np.max(list(missed.values()), axis=0)  # of both
 assert max(worst) - min(worst) < 0.2 * min(worst)
 
 # %% [markdown]
-# The relation is lawful: over a thousandfold range the loss stays within two per cent of a smooth law, and a law
-# fitted to the first hundredfold foresees half to three quarters of what the next tenfold brings. But look at the
-# misses below the curves. They are not noise: each seed says nearly the same. For characters the law promised too
-# much, for bytes too little, and each miss grows with distance. *Two decades of clean points, and the next decade is
-# off by three to six per cent*: that is what such a law can promise, here. Whether it guides design is a question of
+# The relation is lawful: over a thousandfold range the loss stays within two per cent of a smooth law, and a law fitted
+# to the first hundredfold foresees half to three quarters of what the next tenfold brings. But look at the misses below
+# the curves. They are not noise: with each seed alone the law misses by nearly as much. For characters the law promised
+# too much, for bytes too little, and each miss grows with distance. *Two decades of clean points, and the next decade
+# is off by three to six per cent*: that is what such a law can promise, here. Whether it guides design is a question of
 # its own: lessons 2.2 and 5.3 ask it of the best size (claims 2.7 to 2.9).
 
 # %% claim="1.2"

@@ -33,8 +33,8 @@ from course.widgets import explore, log_slider, slider
 #
 # - Suppose your machine trained GPT-3, day and night, at the speed of its best matrix product (lesson 5.1). How many
 #   **years** would it take?
-# - In training, each parameter is a number of 4 bytes. How many **bytes of memory a parameter** does the whole training
-#   take, not counting the data?
+# - In training, each parameter is a number of 4 bytes. How many **bytes of memory a parameter** does training hold, not
+#   counting the data and what is computed from them?
 
 # %% prediction="years"
 ### BEGIN SOLUTION
@@ -368,7 +368,7 @@ for name, meaning in counting.CONVENTIONS.items():
 # other, two conventions agree: on the right `6N` and `6N-no-embedding`, because those models use one table twice.
 # Before you look: which of the conventions will be furthest off for the smallest models, and too high or too low?
 
-# %% alt="Two columns of panels against the number of parameters. Above, training FLOPs by five conventions over the exact count: they spread from 0.1 to 1.4 for the smallest of the course's Transformers and from 0.47 to 1.08 over the fifty published models, and come together near 1 as models grow. Below, the share of the tables in the parameters falls from over 80 per cent to 2, and from 37 per cent to 1."
+# %% alt="Two columns of panels against the number of parameters. Above, training FLOPs by five conventions over the exact count: they spread from 0.17 to 1.4 for the smallest of the course's Transformers and from 0.47 to 1.08 over the fifty published models, and come together near 1 as models grow. Below, the share of the tables in the parameters falls from over 80 per cent to 2, and from 37 per cent to 1."
 ours = [counting.count("transformer", size, task("bytes")) for size in (4, 8, 16, 32, 64, 128, 256, 512, 1024)]
 theirs = [model.decoder.counts() for model in CHINCHILLA]
 figures.draw_conventions({"The course's Transformers, length 64": ours, "50 published models, length 2,048": theirs})
@@ -390,7 +390,10 @@ assert abs(theirs[-1].training_flops(1, "6N") / theirs[-1].training_flops(1, "ex
 #
 # One line is a trap. On the left, `6N` seems exact at *every* size. It is an accident: it counts an embedding that
 # takes no FLOPs, $6 V d$, and leaves out attention's own products, $3 \cdot 4 \cdot 2 \cdot 64\, d$ for two blocks and
-# a length of 64. With $V = 256$ the two are equal. On the right they are not.
+# a length of 64. With $V = 256$ the two are equal. On the right there is nothing to balance: the one table is the head
+# as well and takes its FLOPs, so `6N` only leaves out attention's own products and is a quarter too low for the
+# smallest model. (For the largest it is 2 % too high: it counts the matrices of the relative positions, whose FLOPs our
+# count leaves out, as the paper's does.)
 #
 # ### Can a published table be met?
 #
@@ -575,16 +578,16 @@ assert steps[256].argument_bytes == state_bytes + 12 + inputs_and_labels  # 12 N
 # ## 8 Claim 2.1: billions of parameters?
 #
 # You can now count GPT-3. The paper gives its shape: 96 blocks, $d = 12{,}288$, 96 heads of 128, $d_{ff} = 4d$, a
-# vocabulary of 50,257, and a table of 2,048 positions; biases everywhere, two for each of the $d$ numbers in each
-# normalisation, head and embedding the same table. Set beside it: the four GPT-2 of a year before, a well-known network
-# for images, the smallest and the largest of the 50, and what this course trains.
+# vocabulary of 50,257, and a table of 2,048 positions; biases everywhere (in each normalisation a gain and a bias for
+# each of the $d$ numbers), head and embedding the same table. Set beside it: the four GPT-2 of a year before, a
+# well-known network for images, the smallest and the largest of the 50, and what this course trains.
 
-# %% alt="Counted parameters of ten models on a logarithmic axis: the article's classifier has 11, the course's largest character model 0.3 million, ResNet-50 25.6 million, three GPT-2 between 124 and 774 million, GPT-2 XL 1.56 billion, the largest Chinchilla model 16.2 billion, GPT-3 175 billion. A dashed line at one billion separates the last three from the others."
+# %% alt="Counted parameters of ten models on a logarithmic axis: the article's classifier has 11, the course's largest character model 1.3 million, ResNet-50 25.6 million, three GPT-2 between 124 and 774 million, GPT-2 XL 1.56 billion, the largest Chinchilla model 16.2 billion, GPT-3 175 billion. A dashed line at one billion separates the last three from the others."
 gpt3 = GPT3.decoder.counts()
 resnet = keras.applications.ResNet50(weights=None).count_params()
 sizes = {
     "the article's classifier": (11, "ten weights and a bias"),
-    "largest character MLP here": (counting.count("char_mlp", 384, task("characters")).n_params, ""),
+    "largest character MLP here": (counting.count("char_mlp", 768, task("characters")).n_params, ""),
     "ResNet-50 (2015)": (resnet, "images, counted by Keras"),
     "table A9, smallest": (theirs[0].n_params, ""),
     "table A9, largest": (theirs[-1].n_params, ""),
@@ -606,7 +609,7 @@ verdict("2.1", gpt3.n_params / 1e9)
 # The claim's number is right: GPT-3 has 174.6 billion parameters, and that is thousands of times what a network for
 # images had five years before. Its limit is the word *large*. It is no property of a model. A name such as "GPT-2
 # large", with 774 million parameters, was fair in 2019 and lies below the claim's line; where the line is drawn says
-# when it was drawn. And the article counts only parameters: a model is as large in its data and its compute.
+# when it was drawn. And the article counts only parameters: a model can be large in its data and in its compute as well.
 #
 # ## 9 Claim 2.2: much computation?
 #

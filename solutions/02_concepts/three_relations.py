@@ -60,9 +60,10 @@ prediction_fall = 1.0
 #
 # The next three cells measure all that the lesson needs. Run them; you need not follow them line by line.
 #
-# First two large models, of 2 and 9 million parameters. They are too slow to train here: they are timed for a few steps,
-# and the memory that they take is noted. The forecasts at the end, made from the small models alone, are scored with
-# them. `Trainer` compiles the loop of training into one program: a second or two a size, not counted as training time.
+# First two large models, of 2 and 9 million parameters. They are too slow to train here: they are timed for a few
+# steps, and the memory that they take is noted. The forecasts at the end, made from the small models alone, are scored
+# with them. `Trainer` compiles the loop of training into one program: a second or two a size, not counted as training
+# time.
 
 # %%
 recipe = Recipe(batch=64, rate=0.013, rate_power=0.75)  # the peak learning rate is 0.013 (64 / width)^0.75 (lesson 5.3)
@@ -84,8 +85,9 @@ far_n, far_seconds = np.array(list(larger), float), np.array(list(larger.values(
 
 # %% [markdown]
 # Now the small ones: every size is trained for 250 and for 1,000 steps; the smallest three times, from other random
-# starts (seeds), because their results scatter more. After each run of 1,000 steps we also ask for the loss on two texts
-# that it was never trained on: Python code by other authors, and plain English. This cell takes half a minute or so.
+# starts (seeds), because their results scatter more. After each run of 1,000 steps we also ask for the loss on two
+# texts that it was never trained on: Python code by other authors, and English prose (Python's manual). This cell takes
+# half a minute or so.
 
 # %%
 characters = task("characters", validation=8192)  # predict 8,192 characters of text that is kept out of the training
@@ -111,10 +113,10 @@ many = by_size.loc[runs["tokens"].max()]  # the runs of 1,000 steps, one row a s
 many[["width", "loss", "held out: wrong"]].round(3)
 
 # %% [markdown]
-# Then the clock. A computer does many things at once, and each of them makes some measurement too long, never too short.
-# So every size is timed in many short slices, and the *shortest* counts: in round after round, until no size gets
-# faster by more than 5 %. The times should rise from row to row. Where they do not, another program is busy: run this
-# cell again when it is done.
+# Then the clock. A computer does many things at once, and each of them makes some measurement too long, never too
+# short. So every size is timed in many short slices, and the *shortest* counts: in round after round, until no size
+# gets faster by more than 5 %. The times should rise from row to row. Where they do not, another program is busy: run
+# this cell again when it is done.
 
 # %%
 timed, settled, rounds = {}, False, 0
@@ -178,8 +180,9 @@ reveal(prediction_small, times_small, "times longer, from 2,000 to 20,000 parame
 reveal(prediction_large, times_large, "times longer, from 100,000 to a million parameters")
 
 # %% [markdown]
-# There is not one exponent. The smallest models cost little more when they grow; later, time grows about as fast as the
-# model, and at the end often faster. Where does the power law begin? That needs a rule, fixed before you look:
+# There is not one exponent. The smallest models cost much less than in proportion when they grow; later, time grows
+# nearly as fast as the model, and at the end often faster. Where does the power law begin? That needs a rule, fixed
+# before you look:
 #
 # > The law begins at the smallest size from which one straight line describes *all* that follow, each to within a tolerance.
 
@@ -278,9 +281,10 @@ explore(
 )
 
 # %% [markdown]
-# So the power law of time is not one law but three regimes joined: exponent 0, exponent 1, and where the model leaves
-# the cache a stretch *above* 1, before it is 1 again at a higher price. A straight line through all of them would have
-# some exponent, and no meaning.
+# So in the formula time is not one law but three regimes joined: exponent 0, exponent 1, and where the model leaves the
+# cache a stretch *above* 1, before it is 1 again at a higher price. The measured exponent slides from one to the next
+# and hardly rests anywhere: the straight stretch lies across the passage from overhead to arithmetic, and its exponent
+# belongs to that passage. A straight line through everything would have some exponent, and no meaning.
 
 # %% claim="2.4"
 begins = all_n[first]
@@ -410,9 +414,10 @@ explore(
 )
 
 # %% [markdown]
-# (The points lie off the curve: it comes from another recipe, with larger batches. The shape is what to compare.)
-# "Within some range" is the best part of the claim: it says that there is an end. What it needs is the
-# other half, *which* range. For a fixed amount of data it ends where the data's own term takes over.
+# (The points lie below the curve, most of all on the left: it comes from another recipe, with batches eight times
+# larger, and hardly a run of the sweep had so few tokens. Compare only that both level off.) "Within some range" is the
+# best part of the claim: it says that there is an end. What it needs is the other half, *which* range. For a fixed
+# amount of data it ends where the data's own term takes over.
 
 # %% claim="2.6"
 first_decade, last_decade = (
@@ -434,8 +439,10 @@ verdict("2.6", first_decade)
 # ## 5 Does a large model generalise?
 #
 # To generalise is to do well on what one has not been trained on. There are two kinds: new text of the same kind, and
-# text of another kind. Take the second first, because it is what the claim speaks of. No model saw any English, or
-# other people's Python.
+# text of another kind. Take the second first, because it is what the claim speaks of. No model was trained on either of
+# the two: Python by other authors, and English prose. The English is not wholly foreign, for a part of the training
+# text is docstrings and comments, and the prose is Python's own manual. It is text of another kind, not of another
+# world.
 
 # %% alt="Loss against parameters on three texts, logarithmic: held-out code of the training text's kind lowest, other authors' Python and English above. All three fall as the models grow."
 by_text = {name: many[f"{name}: loss"].to_numpy() for name in texts}
@@ -502,7 +509,7 @@ verdict("2.3", english_fall)
 # $N$ random functions of the inputs, each with one weight, fitted by least squares to $n = 100$ noisy samples. Up to
 # $N = n$ the story is the same as above. Then watch.
 
-# %% alt="Test error of random-feature least squares against the number of weights, logarithmic. It falls, then rises to a sharp peak a hundred times higher where the weights equal the hundred samples, then falls again, far below its first minimum, towards the error of the noise alone. Training error drops to zero at the peak."
+# %% alt="Test error of random-feature least squares against the number of weights, logarithmic. It falls, then rises to a sharp peak about fifty times higher where the weights equal the hundred samples, then falls again, far below its first minimum, towards the error of the noise alone. Training error drops to zero at the peak."
 weights = (4, 8, 16, 32, 48, 64, 80, 92, 100, 108, 125, 160, 256, 512, 1024, 2048)
 dd_train, dd_test = relations.random_feature_errors(weights, samples=100, noise=0.3, seeds=10)
 middle = np.median(dd_test, axis=0)
@@ -557,7 +564,7 @@ verdict("2.7", worst)
 # budget of compute a larger model sees fewer tokens, and one size is best. In the recorded sweep, fit the best size of
 # the budgets up to $10^{12}$ FLOPs, and forecast the one at $10^{13}$.
 
-# %% alt="Best size against training compute for budgets from ten to the ten to ten to the twelve FLOPs, with the fitted law, carried on to ten to the thirteen, where the forecast and the size found there lie close together."
+# %% alt="Best size against training compute for budgets from ten to the ten to ten to the twelve FLOPs, with the fitted law, carried on to ten to the thirteen, where the forecast lies below the size found there, and their intervals do not meet."
 known = recorded[recorded["budget"] < 1.5e12]
 far = recorded[recorded["budget"] > 8e12]
 law = fit_isoflop(known["flops"], known["n_params"], known["loss"], budget=known["budget"], bootstrap=1000)
@@ -581,9 +588,10 @@ print(
 verdict("2.8", forecast / found.n_params)
 
 # %% [markdown]
-# The forecast costs next to nothing in loss: near its minimum the curve is flat. So the law does give a size, within a
-# family and for a budget. That "best" is best for *training* compute. A model that many people will use should be
-# smaller and trained longer (lesson 8.1).
+# The forecast size is too small by a quarter, and its interval does not reach the size that was found: as in lesson
+# 1.1, an interval knows the noise and not the end of the law. It costs next to nothing all the same, because near its
+# minimum the curve of the loss is flat. So the law gives a size that is good enough, within a family and for a budget.
+# That "best" is best for *training* compute. A model that many people will use should be smaller and trained longer.
 #
 # ### The resources
 #
@@ -608,9 +616,10 @@ def run_seconds(n_params, step_seconds, at, exponent, tokens_per_param, batch):
 check("2.2.6", run_seconds)
 
 # %% [markdown]
-# Now the two large models, forecast in two ways from the sizes up to 1.3 million: by the straight line,
-# and by the sum of three parts from section 2, with overhead and arithmetic fitted to the small sizes and the memory's
-# bandwidth measured by itself (lesson 5.1). For the bytes in memory the forecast is the count: 16 for each parameter.
+# Now the two large models, forecast in two ways from the sizes up to 1.3 million: by the straight line, and by the sum
+# of three parts from section 2, with overhead and arithmetic fitted to the small sizes and the memory's bandwidth
+# measured by itself (lesson 5.1). The cache is not measured: we take it to be just full at the largest of the small
+# models. For the bytes in memory the forecast is the count: 16 for each parameter.
 
 # %% alt="Time of a step against parameters: a straight line with a shaded interval and a green curve of three parts, both fitted to sizes up to a million, and two larger models that were not fitted."
 begin, stop = straight_range(N, seconds, 0.25)
@@ -638,10 +647,10 @@ verdict("2.9", float(by_parts[-1]))
 
 # %% [markdown]
 # Which forecast is nearer depends on your machine and its hour. A straight line knows nothing of the next regime: the
-# models that it was fitted to lived in the cache, the large ones need not. Where the largest lies outside the line's
-# 95 % interval, remember that an interval speaks of noise and not of a law that ends. The sum of parts knows *why* time
-# may grow faster. Of memory, the count gives what must be held; a program takes what it likes on top, above all at the
-# start of a run, when this one makes a second copy of everything.
+# models that it was fitted to may have lived in the cache, the large ones need not. Where the largest lies outside the
+# line's 95 % interval, remember that an interval speaks of noise and not of a law that ends. The sum of parts knows
+# *why* time may grow faster. Of memory, the count gives what must be held; a program takes what it likes on top, above
+# all at the start of a run, when this one makes a second copy of everything.
 #
 # ## 7 Optional: the chart
 #
@@ -697,8 +706,8 @@ check("2.2.7", my_night)
 # %% [markdown]
 # ## Takeaways
 #
-# - Time has three regimes: flat while overhead rules, about linear while arithmetic does, dearer when memory does.
-#   Compute is proportional to size for a token, and about to its square for a training.
+# - Time has three regimes: nearly flat while overhead rules, nearly linear while arithmetic does, dearer when memory
+#   does. Compute is proportional to size for a token, and about to its square for a training.
 # - Loss falls as a power of size until the floor of the task or of the data; with few data it turns and rises.
 # - A law comes with its range. Inside, forecasts are good to a few per cent for loss, and for time to the tolerance that
 #   you allowed; one regime further a line is off by factors.

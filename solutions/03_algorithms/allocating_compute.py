@@ -1,18 +1,20 @@
 # %% [markdown]
-# You have some machines, some hours and a model to train. Which machine should do what, how large may the model be, and in
-# which order do the runs start? The article's answer (its sections 3.1.3 and 3.2.3) comes in three sentences:
+# You have some machines, some hours and a model to train. Which machine should do what, how large may the model be, and
+# in which order do the runs start? The article's answer (its sections 3.1.3 and 3.2.3) comes in three sentences:
 #
-# - *assess the hardware*: measure the speed and the power draw of processors (CPU, GPU, FPGA: section 3 says what they are)
-#   as the basis of the allocation (claim 3.6);
+# - *assess the hardware*: measure the speed and the power draw of processors (CPU, GPU, FPGA: section 3 says what they
+#   are) as the basis of the allocation (claim 3.6);
 # - *allocate by the scaling law*, given the task and the hardware, and training runs without trouble (claim 3.7);
 # - *reschedule* while the load changes, and the system becomes faster and more stable (claim 3.8).
 #
-# None of the three says how, or by how much. **What limits a machine, what does a model really get of it, and what is a good
-# allocation worth?** You will measure the first two on the machine in front of you, and answer the third with recorded runs.
+# None of the three says how, or by how much. **What limits a machine, what does a model really get of it, and what is a
+# good allocation worth?** You will measure the first two on the machine in front of you, and answer the third with
+# recorded runs.
 #
-# **Symbols**: $N$ parameters (the numbers a model learns), $D$ training tokens (the pieces of text it learns from, here single
-# characters or bytes), $C$ FLOPs (floating-point operations: additions and multiplications), $L$ the loss in nats (how surprised the model is by
-# text it has not seen; lower is better, and lesson 4.1 derives it). Training costs about $C = 6ND$: that was lesson 2.1.
+# **Symbols**: $N$ parameters (the numbers a model learns), $D$ training tokens (the pieces of text it learns from, here
+# single characters or bytes), $C$ FLOPs (floating-point operations: additions and multiplications), $L$ the loss in
+# nats (how surprised the model is by text it has not seen; lower is better, and lesson 4.1 derives it). Training costs
+# about $C = 6ND$: that was lesson 2.1.
 
 # %%
 import subprocess
@@ -36,8 +38,9 @@ from course.widgets import explore, log_slider, slider
 # %% [markdown]
 # ## Predict first
 #
-# - Multiply two large matrices: that is the fastest your machine can compute. Now train a tiny model, of 2,000 parameters, in
-#   a compiled loop without a line of Python inside. Which share of the fast rate does it reach? (0.5 means half.)
+# - Multiply two large matrices: that is the fastest your machine can compute. Now train a tiny model, of 2,000
+#   parameters, in a compiled loop without a line of Python inside. Which share of the fast rate does it reach? (0.5
+#   means half.)
 # - You have a budget for one large run and choose a model 1.9 times too large. The loss ends 2 % above the best. How
 #   much compute have you wasted? (0.02 means that you spent 2 % more than this loss needed with the right size.)
 
@@ -50,17 +53,18 @@ prediction_waste = 0.05
 # %% [markdown]
 # ## 1 Two ceilings
 #
-# A processor computes, and it must be fed. Two figures describe it: the **peak rate**, in FLOP/s, and the **memory bandwidth**, the
-# bytes that move between memory and processor in a second. An operation needs both, and what matters is their
-# proportion: its **arithmetic intensity**, the FLOPs that it does for each byte that it moves.
+# A processor computes, and it must be fed. Two figures describe it: the **peak rate**, in FLOP/s, and the **memory
+# bandwidth**, the bytes that move between memory and processor in a second. An operation needs both, and what matters
+# is their proportion: its **arithmetic intensity**, the FLOPs that it does for each byte that it moves.
 #
-# Add two vectors of float32 (numbers of 4 bytes). For each addition two numbers are read and one is written: 1 FLOP for 12 bytes, an intensity
-# of 1/12. A product of matrices is another matter: each number that was fetched is used many times over.
+# Add two vectors of float32 (numbers of 4 bytes). For each addition two numbers are read and one is written: 1 FLOP for
+# 12 bytes, an intensity of 1/12. A product of matrices is another matter: each number that was fetched is used many
+# times over.
 
 # %% [markdown] exercise="3.3.1"
-# An $m \times k$ matrix times a $k \times n$ matrix. Each of the $mn$ results is a sum of $k$ products, counted as $2k$ FLOPs. Suppose that
-# the cache (the small fast memory in the processor) is large enough: then both matrices are read once, and the result is written once. What
-# is the intensity?
+# An $m \times k$ matrix times a $k \times n$ matrix. Each of the $mn$ results is a sum of $k$ products, counted as $2k$
+# FLOPs. Suppose that the cache (the small fast memory in the processor) is large enough: then both matrices are read
+# once, and the result is written once. What is the intensity?
 
 
 # %% exercise="3.3.1"
@@ -77,8 +81,9 @@ def intensity(m, k, n, bytes_per_number):
 check("3.3.1", intensity)
 
 # %% [markdown]
-# From here on we use `course.roofline.matrix_product_intensity`, which you have just built. In a neural network, a layer is such a
-# product: $m$ is the number of samples that go through together (the **batch**), and the $k \times n$ matrix holds the layer's parameters.
+# From here on we use `course.roofline.matrix_product_intensity`, which you have just built. In a neural network, a
+# layer is such a product: $m$ is the number of samples that go through together (the **batch**), and the $k \times n$
+# matrix holds the layer's parameters.
 
 # %%
 for m in (1, 4, 16, 64, 256, 4096):  # numbers of 4 bytes
@@ -90,13 +95,14 @@ assert abs(roofline.matrix_product_intensity(1, 4096, 4096) - 0.5) < 0.001
 # One sample alone uses each parameter once: half a FLOP for each byte. The parameters must be read whether one row wants
 # them or a hundred, so the intensity grows with the batch, until the other two matrices weigh as much.
 #
-# Now both ceilings together. Nothing computes faster than the peak. And if the memory delivers $B$ bytes a second, each of which feeds $I$
-# FLOPs, nothing computes faster than $I \cdot B$ either. Drawn against $I$ on logarithmic axes, that is a slope that ends under a
-# flat top: a **roofline** (Williams, Waterman and Patterson, 2009). The corner is the **ridge**.
+# Now both ceilings together. Nothing computes faster than the peak. And if the memory delivers $B$ bytes a second, each
+# of which feeds $I$ FLOPs, nothing computes faster than $I \cdot B$ either. Drawn against $I$ on logarithmic axes, that
+# is a slope that ends under a flat top: a **roofline** (Williams, Waterman and Patterson, 2009). The corner is the
+# **ridge**.
 
 # %% [markdown] exercise="3.3.2"
-# Write the roofline. Mind the units: data sheets give the peak in TFLOP/s ($10^{12}$ FLOPs a second), the bandwidth in GB/s ($10^9$
-# *bytes* a second).
+# Write the roofline. Mind the units: data sheets give the peak in TFLOP/s ($10^{12}$ FLOPs a second), the bandwidth in
+# GB/s ($10^9$ *bytes* a second).
 
 
 # %% exercise="3.3.2"
@@ -111,11 +117,11 @@ def attainable(intensity, peak_tflops, bandwidth_gb):
 check("3.3.2", attainable)
 
 # %% [markdown]
-# From here on we use `course.roofline.Roofline`. Where is your machine's roof? `roofline.measure` times six operations in
-# turns, for four seconds: the sum of two long vectors, 1 to 64 rows times a large matrix, the product of two large ones. It keeps
-# the *fastest* call of each: a program in the background can only make a call slower, so the fastest one says most about the
-# machine. The roof is laid on top of them: the peak is the highest FLOP/s of the six, the bandwidth the highest GB/s. So at
-# least one point touches each ceiling; look at how near the others come.
+# From here on we use `course.roofline.Roofline`. Where is your machine's roof? `roofline.measure` times six operations
+# in turns, for four seconds: the sum of two long vectors, 1 to 64 rows times a large matrix, the product of two large
+# ones. It keeps the *fastest* call of each: a program in the background can only make a call slower, so the fastest one
+# says most about the machine. The roof is laid on top of them: the peak is the highest FLOP/s of the six, the bandwidth
+# the highest GB/s. So at least one point touches each ceiling; look at how near the others come.
 
 # %%
 points = roofline.measure(4)
@@ -135,14 +141,15 @@ assert spread > 5 and all(p.rate <= roof.attainable(p.intensity) * 1.001 for p i
 figures.draw_points(points, roof)
 
 # %% [markdown]
-# (Stored figures are the building machine's: two cores, no GPU, other programs running.) The same machine is slow or fast by a factor of dozens,
-# and what decides is how much is computed with each byte. The roof is a ceiling, not a forecast: points may lie well under it, where
-# a program uses the caches badly or the work is too small to keep all cores busy.
+# (Stored figures are the building machine's: two cores, no GPU, other programs running.) The same machine is slow or
+# fast by a factor of tens to hundreds, and what decides is how much is computed with each byte. The roof is a ceiling,
+# not a forecast: points may lie well under it, where a program uses the caches badly or the work is too small to keep
+# all cores busy.
 #
-# Turn the sliders. At the start they stand at about an A100's figures, for numbers of 2 bytes (a large GPU; its peak holds for
-# those). Make the square smaller: at which side does the product leave the flat part? Then take a machine of 0.4 TFLOP/s and
-# 20 GB/s, with numbers of 4 bytes: about two CPU cores. At which side now? And why do small models run well on it that would
-# starve the GPU?
+# Turn the sliders. At the start they stand at about an A100's figures, for numbers of 2 bytes (a large GPU; its peak
+# holds for those). Make the square smaller: at which side does the product leave the flat part? Then take a machine of
+# 0.4 TFLOP/s and 20 GB/s, with numbers of 4 bytes: about two CPU cores with nothing else to do (or take your own roof
+# from above). At which side now? And why do small models run well on it that would starve the GPU?
 
 # %% alt="A roofline of 312 TFLOP/s and 2,039 GB/s. A 1,024 by 1,024 product lies right of the ridge on the flat part; one row times the matrix and a vector addition lie far down on the slope."
 explore(
@@ -154,22 +161,24 @@ explore(
 )
 
 # %% [markdown]
-# A square product of side $n$ has $n/3$ FLOPs a byte with numbers of 2 bytes, $n/6$ with 4. So the A100 (ridge 153) wants a side
-# of $3 \cdot 153 = 459$, the two cores (ridge 20) one of $6 \cdot 20 = 120$: layers too narrow for the one keep the other busy.
+# A square product of side $n$ has $n/3$ FLOPs a byte with numbers of 2 bytes, $n/6$ with 4. So the A100 (ridge 153)
+# wants a side of $3 \cdot 153 = 459$, the two cores (ridge 20) one of $6 \cdot 20 = 120$: layers too narrow for the one
+# keep the other busy.
 #
 # ## 2 What a model gets
 #
-# Training is more than products. Numbers are looked up, added, squashed; an optimiser rewrites each parameter; each of some
-# hundred small operations a step has to be started. The share that remains is called **model FLOPs utilisation** (MFU; Chowdhery and
-# co-authors, 2022): the FLOPs that the model needs, by count, over those that the machine could do in the same time.
+# Training is more than products. Numbers are looked up, added, squashed; an optimiser rewrites each parameter; each of
+# some hundred small operations a step has to be started. The share that remains is called **model FLOPs utilisation**
+# (MFU; Chowdhery and co-authors, 2022): the FLOPs that the model needs, by count, over those that the machine could do
+# in the same time.
 #
-# Two traps lie in the division. FLOPs of *training* are $6N$ a token, not the $2N$ of a forward pass. And the peak must be
-# the one of dense matrices: some data sheets print the rate for matrices in which half the entries are zero ("with sparsity"), twice
-# as large, which ordinary training cannot use.
+# Two traps lie in the division. FLOPs of *training* are $6N$ a token, not the $2N$ of a forward pass. And the peak must
+# be the one of dense matrices: some data sheets print the rate for matrices in which half the entries are zero ("with
+# sparsity"), twice as large, which ordinary training cannot use.
 
 # %% [markdown] exercise="3.3.3"
-# A model of $N$ parameters trains at so many tokens a second on a device whose data sheet says so many TFLOP/s; `sparse` is true
-# where the sheet's figure is with sparsity. What is its utilisation, as a share of the dense peak?
+# A model of $N$ parameters trains at so many tokens a second on a device whose data sheet says so many TFLOP/s;
+# `sparse` is true where the sheet's figure is with sparsity. What is its utilisation, as a share of the dense peak?
 
 
 # %% exercise="3.3.3"
@@ -185,11 +194,11 @@ def mfu(n_params, tokens_per_second, sheet_tflops, sparse):
 check("3.3.3", mfu)
 
 # %% [markdown]
-# From here on we use `course.roofline.utilisation`, with FLOPs counted exactly in place of $6N$. Now your machine, with two families
-# of models: the **character MLP** (eight characters in, a guess at the ninth out) and a small **Transformer** (the
-# architecture of language models; lesson 5.3 trains both). `Trainer` is the course's engine, one compiled program that takes
-# many training steps. The peak is not a data sheet's but the rate of a large product here and now, timed in turns with the
-# training. (A larger size, the number behind the family's name, means wider layers.)
+# From here on we use `course.roofline.utilisation`, with FLOPs counted exactly in place of $6N$. Now your machine, with
+# two families of models: the **character MLP** (eight characters in, a guess at the ninth out) and a small
+# **Transformer** (the architecture of language models; lesson 5.3 trains both). `Trainer` is the course's engine, one
+# compiled program that takes many training steps. The peak is not a data sheet's but the rate of a large product here
+# and now, timed in turns with the training. (A larger size, the number behind the family's name, means wider layers.)
 
 # %%
 texts = {"char_mlp": task("characters"), "transformer": task("bytes")}
@@ -225,25 +234,27 @@ for (family, size), n, p in zip(models, sizes, trained, strict=True):
 shares = [share for pairs in by_family.values() for _, share in pairs]
 assert max(shares) / min(shares) > 1.5
 
-# %% alt="Utilisation in per cent against parameters on a logarithmic axis, a line for the character MLP and one for the Transformer. Both rise with the size of the model, from about a tenth to a half or more."
+# %% alt="Utilisation in per cent against parameters on a logarithmic axis, a line for the character MLP and one for the Transformer. Both rise with the size of the model, from about a tenth to more than a third for the Transformer and four fifths for the character MLP."
 figures.draw_utilisation(by_family)
 
 # %%
 reveal(prediction_share, shares[0])  # the smallest model
 
 # %% [markdown]
-# The machine is the same in each row. For the smallest model most of its time goes into everything that is not a product. Hence the
-# first rule of allocation: **measure the share that your model gets on the device before you plan with the peak.** Large
-# training runs publish theirs: 46 % for PaLM, a language model of 540 billion parameters, on 6,144 chips (Chowdhery and co-authors, 2022).
+# The machine is the same in each row. The smallest model spends nine tenths of its time otherwise than at the fast
+# rate: on work that is not a product, on starting operations, and on products too narrow to run fast. (The share alone
+# does not say how much on each.) Hence the first rule of allocation: **measure the share that your model gets on the
+# device before you plan with the peak.** Large training runs publish theirs: 46 % for PaLM, a language model of 540
+# billion parameters, on 6,144 chips (Chowdhery and co-authors, 2022).
 #
 # ## 3 What the makers publish
 #
-# Here is what you would plan with if you did not measure: the makers' figures for processors of four kinds. A CPU runs any
-# program. A GPU has thousands of small arithmetic units, a TPU large arrays for matrix products alone, and an FPGA a circuit that
-# is wired anew for each task. Each figure has a source, and rates are those of dense matrices, in the fastest number format that
-# training is done in. (bfloat16 and float16 have 2 bytes. int8 numbers are whole, from -128 to 127: good for using a trained model,
-# not for training one. For both FPGAs only that rate is published.) The last column is watts over FLOP/s, in picojoules
-# ($10^{-12}$ J).
+# Here is what you would plan with if you did not measure: the makers' figures for processors of four kinds. A CPU runs
+# any program. A GPU has thousands of small arithmetic units, a TPU large arrays for matrix products alone, and an FPGA
+# a circuit that is wired anew for each task. Each figure has a source, and rates are those of dense matrices, in the
+# fastest number format that training is done in. (bfloat16 and float16 have 2 bytes. int8 numbers are whole, from -128
+# to 127: good for using a trained model, not for training one. For both FPGAs only that rate is published.) The last
+# column is watts over FLOP/s, in picojoules ($10^{-12}$ J).
 
 # %%
 print("device      kind year  TFLOP/s format      GB   GB/s    W  ridge  pJ/FLOP")
@@ -259,14 +270,15 @@ for d in DEVICES.values():
 assert len(DEVICES) >= 8 and {d.kind for d in DEVICES.values()} == {"CPU", "GPU", "TPU", "FPGA"}
 
 # %% [markdown]
-# Not every figure could be looked up a second time when the table was made: `find("Alveo U280").seen` names the fields of a
-# row that were, and the others await your own look at the source. Read the table with care for three things:
+# Not every figure could be looked up a second time when the table was made: `find("Alveo U280").seen` names the fields
+# of a row that were, and the others await your own look at the source. Read the table with care for three things:
 #
-# - **Bytes.** GB are $10^9$ bytes, GiB $2^{30}$, 7 % more; Gb are bits. Even makers mix them: one edition of a page gives the TPU v5e a
-#   bandwidth of 819 GB/s, another 800 GiB/s. Those are not the same.
-# - **Sparsity.** The H100's sheet says 1,979 TFLOPS in bfloat16, and only a footnote adds "with sparsity". The table has half.
-# - **Power.** Watts are a limit for cooling and supply, or the largest draw seen. What your run draws is not printed anywhere: it is
-#   measured, by the device's own counter or at the socket.
+# - **Bytes.** GB are $10^9$ bytes, GiB $2^{30}$, 7 % more; Gb are bits. Even makers mix them: one edition of a page
+#   gives the TPU v5e a bandwidth of 819 GB/s, another 800 GiB/s. Those are not the same.
+# - **Sparsity.** The H100's sheet says 1,979 TFLOPS in bfloat16, and only a footnote adds "with sparsity". The table
+#   has half.
+# - **Power.** Watts are a limit for cooling and supply, or the largest draw seen. What your run draws is not printed
+#   anywhere: it is measured, by the device's own counter or at the socket.
 #
 # In the figure, higher is faster and further right is better fed; devices along one dotted line have the same ridge.
 
@@ -275,8 +287,8 @@ mine = this_machine(rate=max(roof.peak, product.rate), bandwidth=roof.bandwidth 
 figures.draw_devices(mine)
 
 # %% [markdown]
-# Which is faster, a T4 or an L4? By peak the L4, nearly twofold. But a model that answers one question at a time multiplies single
-# rows, and there the older card wins, by its memory:
+# Which is faster, a T4 or an L4? By peak the L4, nearly twofold. But a model that answers one question at a time
+# multiplies single rows, and there the older card wins, by its memory:
 
 # %%
 one_row = roofline.matrix_product_intensity(1, 4096, 4096, bytes_per_number=2)
@@ -290,12 +302,12 @@ assert find("L4").rate() > 1.8 * find("T4").rate() and find("L4").bandwidth < fi
 # %% [markdown]
 # ## 4 Hours, kilowatt-hours
 #
-# A plan in FLOPs becomes a plan in hours by one division: FLOPs over (devices × peak × utilisation). It becomes energy by one product: watts
-# × seconds are joules, and 3.6 million of those are a kilowatt-hour (1,000 W for 3,600 s).
+# A plan in FLOPs becomes a plan in hours by one division: FLOPs over (devices × peak × utilisation). It becomes energy
+# by one product: watts × seconds are joules, and 3.6 million of those are a kilowatt-hour (1,000 W for 3,600 s).
 
 # %% [markdown] exercise="3.3.4"
-# A sweep of `flops` FLOPs is shared by `devices` equal devices of `peak_tflops` TFLOP/s each, of which the share `utilisation` is
-# reached. Each draws `watts`. How many kWh is that?
+# A sweep of `flops` FLOPs is shared by `devices` equal devices of `peak_tflops` TFLOP/s each, of which the share
+# `utilisation` is reached. Each draws `watts`. How many kWh is that?
 
 
 # %% exercise="3.3.4"
@@ -313,7 +325,9 @@ check("3.3.4", energy)
 
 # %% [markdown]
 # From here on we use `course.planning.estimate`, which wants the utilisation named, because it is an assumption. As an
-# example, a sweep that lesson 5.4 fits: 117 small Transformers on bytes of Python code. `sweeps.cost` knows its FLOPs before anything runs.
+# example, a sweep that lesson 5.4 fits: 117 small Transformers on bytes of Python code. `sweeps.cost` knows its FLOPs
+# before anything runs. (Its minutes are more than the FLOPs over the rate: it reckons with half of the products' rate,
+# an overhead for each step, and compilation.)
 
 # %%
 plan = sweeps.preset("bytes")
@@ -330,11 +344,11 @@ print(f"   on an A100 (5 %), at your prices: {rented.cost(per_hour, per_kwh):.4f
 assert 1e13 < price.flops < 1e15
 
 # %% [markdown]
-# At 40 % of its peak an H100 does this sweep in a fraction of a second, says the output. It will not: models of some thousand
-# parameters reach nothing like 40 % of a device that wants an intensity in the hundreds, and compiling ten sizes alone takes
-# longer. *A utilisation is a property of a model on a device, and does not travel.* The figure is for a larger job. Turn the
-# utilisation: how many days does the H100 need at 5 %, how many at 50 %? Then turn the devices: what stays? Which device needs
-# the least energy?
+# At 40 % of its peak an H100 does this sweep in a fraction of a second, says the output. It will not: models of some
+# thousand parameters reach nothing like 40 % of a device that wants an intensity in the hundreds, and compiling ten
+# sizes alone takes longer. *A utilisation is a property of a model on a device, and does not travel.* The figure is for
+# a larger job. Turn the utilisation: how many days does the H100 need at 5 %, how many at 50 %? Then turn the devices:
+# what stays? Which device needs the least energy?
 
 # %% alt="Two bar charts on logarithmic axes for nine devices: days, and kilowatt-hours at full power, for 1e20 FLOPs at 40 per cent of peak. The H100 takes about three days, the CPU about a year; two TPUs have no published power."
 explore(
@@ -345,16 +359,16 @@ explore(
 )
 
 # %% [markdown]
-# Two things to notice. The number of devices changes the days and not the energy (as long as the utilisation stays, which it does not
-# quite: lesson 3.2). And the fastest device is not the most frugal one.
+# Two things to notice. The number of devices changes the days and not the energy (as long as the utilisation stays,
+# which it does not quite: lesson 3.2). And the fastest device is not the most frugal one.
 #
 # ### The verdict on claim 3.6
 #
-# The claim is right that allocation needs both figures, speed and power. Is the *device's* figure enough? For a clean number take a recorded sweep,
-# made on two cores, one thread a run: the same processor, counted FLOPs, ten sizes of one family, each trained from three
-# different random starts (**seeds**). Each run's rate is its FLOPs over its seconds; the largest model's over the
-# smallest's is the error that one can make by planning with a single figure for the device. (Power is not measured here: most machines
-# do not tell it to a program.)
+# The claim is right that allocation needs both figures, speed and power. Is the *device's* figure enough? For a clean
+# number take a recorded sweep, made on two cores, one thread a run: the same processor, counted FLOPs, ten sizes of one
+# family, each trained from three different random starts (**seeds**). Each run's rate is its FLOPs over its seconds;
+# the largest model's over the smallest's is the error that one can make by planning with a single figure for the
+# device. (Power is not measured here: most machines do not tell it to a program.)
 
 # %% claim="3.6"
 recorded = sweeps.reference("bytes")
@@ -371,19 +385,20 @@ verdict("3.6", factor)
 # %% [markdown]
 # ## 5 Which size: what the law's advice is worth
 #
-# The same recorded sweep trains many sizes at each of seven budgets, a budget being a number $C$ of FLOPs (lesson 5.3 makes
-# such a sweep). At a fixed budget a small model is trained for long and a large one briefly, and one size between is best: the
-# lowest point of a parabola through the losses against $\log N$. The law says how it moves: best size $= G\,C^a$, a straight line
-# on logarithmic axes. `fit_isoflop` finds both.
+# The same recorded sweep trains many sizes at each of seven budgets, a budget being a number $C$ of FLOPs (lesson 5.3
+# makes such a sweep). At a fixed budget a small model is trained for long and a large one briefly, and one size between
+# is best: the lowest point of a parabola through the losses against $\log N$. The law says how it moves: best size $=
+# G\,C^a$, a straight line on logarithmic axes. `fit_isoflop` finds both.
 #
-# What does another size cost? At the largest budget, $4 \cdot 10^{12}$ FLOPs, a model 1.9 times too large ends 2 % above the best
-# loss: not much, it seems. But the loss is a bad currency: near this budget even ten times the compute lowers it by only a fifth.
-# Convert it. Around a budget the best loss falls as $L = K C^{-s}$, a straight line on logarithmic axes, of slope $-s$. A run that
-# ends at a higher loss has wasted whatever the best size would not have needed for that loss.
+# What does another size cost? At the largest budget, $4 \cdot 10^{12}$ FLOPs, a model 1.9 times too large ends 2 %
+# above the best loss: not much, it seems. But the loss is a bad currency: near this budget even ten times the compute
+# lowers it by only a fifth. Convert it. Around a budget the best loss falls as $L = K C^{-s}$, a straight line on
+# logarithmic axes, of slope $-s$. A run that ends at a higher loss has wasted whatever the best size would not have
+# needed for that loss.
 
 # %% [markdown] exercise="3.3.5"
-# A run with budget $C$ ends at `loss`; the best size would have ended at `best_loss`. With the best size, a smaller budget $C'$ would have
-# been enough for `loss`. Return $C/C' - 1$; `slope` is $s$, a positive number.
+# A run with budget $C$ ends at `loss`; the best size would have ended at `best_loss`. With the best size, a smaller
+# budget $C'$ would have been enough for `loss`. Return $C/C' - 1$; `slope` is $s$, a positive number.
 
 
 # %% exercise="3.3.5"
@@ -398,8 +413,8 @@ def wasted(loss, best_loss, slope):
 check("3.3.5", wasted)
 
 # %% [markdown]
-# From here on we use `course.planning.extra_compute`. Now the sizes that were trained at the largest budget, and what each wastes
-# by your formula. The slope comes from the best losses of the three largest budgets.
+# From here on we use `course.planning.extra_compute`. Now the sizes that were trained at the largest budget, and what
+# each wastes by your formula. The slope comes from the best losses of the three largest budgets.
 
 # %%
 law = fit_isoflop(recorded["flops"], recorded["n_params"], recorded["loss"], budget=recorded["budget"])
@@ -434,12 +449,13 @@ twice = int(np.argmin(np.abs(np.log(final.index / best_n / 1.9))))
 reveal(prediction_waste, float(measured_waste[twice]))
 
 # %% [markdown]
-# A size wrong by a factor of two costs a fifth to a quarter more compute than its loss needed; by a factor of three, more than twice
-# as much. Curves drawn in loss look flat because loss is hard to move at all.
+# A size wrong by a little less than a factor of two costs a fifth to a quarter more compute than its loss needed; wrong
+# by a little more than three, it costs more than twice the compute that was needed. Curves drawn in loss look flat
+# because loss is hard to move at all.
 #
-# So it pays to know the size beforehand. The law needs a **pilot**: a small sweep, whose best sizes are extrapolated. How much of the
-# budget should it get? Pretend to know only the two, three, ... lowest budgets; fit; name a size for the largest; and ask what it wastes.
-# The recorded sweep has three seeds, so there are three pilots of each kind.
+# So it pays to know the size beforehand. The law needs a **pilot**: a small sweep, whose best sizes are extrapolated.
+# How much of the budget should it get? Pretend to know only the two, three, ... lowest budgets; fit; name a size for
+# the largest; and ask what it wastes. The recorded sweep has three seeds, so there are three pilots of each kind.
 
 # %%
 shares, wastes = [], []
@@ -461,12 +477,14 @@ assert wastes[1].mean() < 0.15 and shares[1] < 0.12
 figures.draw_pilot(shares, wastes.mean(axis=1), wastes.min(axis=1), wastes.max(axis=1))
 
 # %% [markdown]
-# A pilot of a few per cent of the final run names a size that wastes a few per cent, though its budgets are a hundred times smaller. A larger pilot
-# costs more than it saves. But mind what one pilot does not tell: two budgets gave three answers that differ by almost half, and you would have seen
-# only one of them. And the three pilots of the next line agree with each other better than with the truth (all too small): agreement between seeds is not
-# accuracy. With fewer than four budgets `fit.warnings` says so.
+# A pilot of a few per cent of the final run names a size that wastes a few per cent, though its budgets are a hundred
+# times smaller. A larger pilot costs more than it saves. But mind what one pilot does not tell: two budgets gave three
+# answers that differ by almost half, and you would have seen only one of them. And the three pilots of the next line
+# agree with each other better than with the truth (all too small): agreement between seeds is not accuracy. With fewer
+# than four budgets `fit.warnings` says so.
 #
-# What would you have done without a law? Two rules of thumb: keep the size that was best in the pilot, or let it grow in proportion to the budget.
+# What would you have done without a law? Two rules of thumb: keep the size that was best in the pilot, or let it grow
+# in proportion to the budget.
 
 # %% claim="3.7"
 pilot_best = law.optima[2]  # at the third budget, a hundredth of the largest
@@ -481,9 +499,10 @@ print(f"the law, from a pilot of {shares[1]:.0%}: wastes {mean:.1%} ({low:.1%} t
 verdict("3.7", float(mean))
 
 # %% [markdown]
-# And the hardware? The law counts FLOPs; you pay in hours. Where a small model reaches a tenth of the rate of a large one (as
-# in the table of section 4), a plan in FLOPs chooses models that are too small for the hour. Take the recorded times: which size has
-# the lowest loss after *twenty seconds*? (Between two recorded runs of a size we read off a straight line on logarithmic axes.)
+# And the hardware? The law counts FLOPs; you pay in hours. Where a small model reaches a tenth of the rate of a large
+# one (as in the table of section 4), a plan in FLOPs chooses models that are too small for the hour. Take the recorded
+# times: which size has the lowest loss after *twenty seconds*? (Between two recorded runs of a size we read off a
+# straight line on logarithmic axes.)
 
 # %%
 table = recorded.groupby(["n_params", "budget"])[["loss", "seconds", "flops"]].mean().reset_index()
@@ -506,18 +525,21 @@ print(f"best for the {spent:.2g} FLOPs that this size does in 20 s: {by_flops:,.
 assert 1.1 < by_clock / by_flops < 1.3
 
 # %% [markdown]
-# The clock prefers a model about a fifth larger than the count of FLOPs does. Near the best size this costs little; where
-# utilisation differs more between sizes, the gap is wider. The remedy is simple: fit the law against *seconds on the device that will be used*.
+# The clock prefers a model about a fifth larger than the count of FLOPs does. Near the best size this costs little;
+# where utilisation differs more between sizes, the gap is wider. The remedy is simple: fit the law against *seconds on
+# the device that will be used*.
 #
 # ## 6 Who goes first
 #
-# The sizes are chosen, and a list of runs with known costs waits for a few equal devices. Whenever a device is free it gets the next run of the
-# list: **list scheduling** (Graham, 1966). Does the order of the list matter? Two things are wanted, and they are not the same: that *everything* is
-# done soon (the **makespan**), and that a run is done soon *on average*.
+# The sizes are chosen, and a list of runs with known costs waits for a few equal devices. Whenever a device is free it
+# gets the next run of the list: **list scheduling** (Graham, 1966). Does the order of the list matter? Two things are
+# wanted, and they are not the same: that *everything* is done soon (the **makespan**), and that a run is done soon *on
+# average*.
 #
-# Below are twelve runs on three devices, in the order in which they came (0). Try shortest first (1), longest first (2) and a shuffled
-# order (3), and other numbers of devices. The dashed line is a bound that no order can beat: all the work over all devices, or the longest
-# run, whichever is more. Which order ends first? Which has the shortest average wait?
+# Below are twelve runs on three devices, in the order in which they came (0). Try shortest first (1), longest first (2)
+# and a shuffled order (3), and other numbers of devices. The dashed line is a bound that no order can beat: all the
+# work over all devices, or the longest run, whichever is more. Which order ends first? Which has the shortest average
+# wait?
 
 # %% alt="A timeline of twelve runs on three devices in the given order. Two devices are idle at the end while the third still works on the longest run, which came late; a dashed line marks the bound."
 explore(
@@ -527,12 +549,12 @@ explore(
 )
 
 # %% [markdown]
-# The right end of the timeline gives it away. A long run that starts late leaves the other devices idle. So the long ones go
-# first, and the short ones fill the gaps.
+# The right end of the timeline gives it away. A long run that starts late leaves the other devices idle. So the long
+# ones go first, and the short ones fill the gaps.
 
 # %% [markdown] exercise="3.3.6"
-# Schedule longest first: go through the tasks from the longest to the shortest, give each to the device that is free first, and return when
-# each task ends, in the order in which the costs were given.
+# Schedule longest first: go through the tasks from the longest to the shortest, give each to the device that is free
+# first, and return when each task ends, in the order in which the costs were given.
 
 
 # %% exercise="3.3.6"
@@ -553,9 +575,10 @@ def longest_first(costs, devices):
 check("3.3.6", longest_first)
 
 # %% [markdown]
-# From here on we use `course.planning.schedule`. How good is longest first? Its makespan is never above $\frac43 - \frac{1}{3p}$ of the best possible
-# one on $p$ devices (Graham, 1969), and any order at all stays below $2 - \frac1p$. Test the bound on the worst case that is known, and
-# then on the recorded sweep's 117 runs with their real seconds.
+# From here on we use `course.planning.schedule`. How good is longest first? Its makespan is never above $\frac43 -
+# \frac{1}{3p}$ times the best possible one on $p$ devices (Graham, 1969), and that of any order at all never above $2 -
+# \frac1p$ times (Graham, 1966). Test the bound on the worst case that is known, and then on the recorded sweep's 117
+# runs with their real seconds.
 
 # %%
 for p in (2, 3, 4, 8):
@@ -578,8 +601,9 @@ ends = {order: planning.schedule(seconds, 8, order).makespan for order in planni
 assert ends["longest"] < 1.02 * bound < ends["shortest"]
 
 # %% [markdown]
-# Longest first comes within a per mille of the bound; shortest first is 18 % above it on eight devices, but a run is done four times earlier
-# on average. Neither is *the* right order: choose by what you wait for. (`sweeps.run` starts the largest sizes first.)
+# Longest first comes within a per mille of the bound; shortest first is 18 % above it on eight devices, but a run is
+# done four times earlier on average. Neither is *the* right order: choose by what you wait for. (`sweeps.run` starts
+# the largest sizes first.)
 #
 # Devices of different speeds want one more thought:
 
@@ -590,16 +614,17 @@ for devices, rule in ([1.0], "first free"), ([1.0, 0.1], "first free"), ([1.0, 0
     print(f"speeds {devices}, to the device that is {rule}: {end:.0f} h")
 
 # %% [markdown]
-# A device ten times slower, added to help, takes a run because it is free and makes everyone wait. The cure is to give a run to the device that would
-# *finish* it first. Keep this in mind for the verdict: acting on a free device at once is not always an improvement.
+# A device ten times slower, added to help, takes a run because it is free and makes everyone wait. The cure is to give
+# a run to the device that would *finish* it first. Keep this in mind for the verdict: acting on a free device at once
+# is not always an improvement.
 #
 # ### When times are not what you thought
 #
-# So far each time was known. On a shared machine it is not: other programs come and go. Draw 1,000 sweeps in which each recorded
-# time is multiplied by a random factor that is 1 on average and varies by about 30 % (a **log-normal** one: $e^{0.3z - 0.045}$ with
-# $z$ from a normal distribution), on four devices. One plan hands all runs out *beforehand*, longest first by the recorded times;
-# the other hands one out *whenever a device is free*, from the same list. Then the load changes for good: one device turns out to
-# run at a third of its speed.
+# So far each time was known. On a shared machine it is not: other programs come and go. Draw 1,000 sweeps in which each
+# recorded time is multiplied by a random factor that is 1 on average and varies by about 30 % (a **log-normal** one:
+# $e^{0.3z - 0.045}$ with $z$ from a normal distribution), on four devices. One plan hands all runs out *beforehand*,
+# longest first by the recorded times; the other hands one out *whenever a device is free*, from the same list. Then the
+# load changes for good: one device turns out to run at a third of its speed.
 
 # %% claim="3.8"
 rng = np.random.default_rng(0)
@@ -632,9 +657,10 @@ figures.draw_makespans(equal["beforehand"], equal["when free"], equal["bound"])
 # %% [markdown]
 # ## 7 Taken away in the middle
 #
-# Stability has another enemy: the machine is taken away. Cheap cloud machines are offered on that condition (they are **preempted**), notebooks lose
-# their connection, somebody needs the GPU. What is lost? Nothing that is on disk. Try it for real: another *process*, which stands for another machine, begins a small
-# sweep with the course's own command; as soon as its first run is recorded, it is ended, without a warning.
+# Stability has another enemy: the machine is taken away. Cheap cloud machines are offered on that condition (they are
+# **preempted**), notebooks lose their connection, somebody needs the GPU. What is lost? Nothing that is on disk. Try it
+# for real: another *process*, which stands for another machine, begins a small sweep with the course's own command; as
+# soon as its first run is recorded, it is ended, without a warning.
 
 # %%
 small = sweeps.Plan(
@@ -662,7 +688,8 @@ print(f"the other process was ended after {len(kept)} of {len(small.runs)} runs"
 assert 0 < len(kept) < len(small.runs)
 
 # %% [markdown]
-# Now this notebook goes on with the same plan on the same folder. And, to compare, it makes the whole sweep once more without interruption.
+# Now this notebook goes on with the same plan on the same folder. And, to compare, it makes the whole sweep once more
+# without interruption.
 
 # %%
 resumed = sweeps.run(small, folder, progress=False)
@@ -678,13 +705,14 @@ assert untouched == len(kept) and gap < 1e-3
 assert len(resumed) == resumed["run_id"].nunique() == len(small.runs)
 
 # %% [markdown]
-# Nothing finished is lost, nothing is made twice, and the numbers are those of an undisturbed sweep, because a run depends on its
-# configuration alone: seed, data, size, budget. Half-finished work is lost. How often should one record, then?
+# Nothing finished is lost, nothing is made twice, and the numbers are those of an undisturbed sweep, because a run
+# depends on its configuration alone: seed, data, size, budget. Half-finished work is lost. How often should one record,
+# then?
 #
-# Let interruptions come at random, one in $M$ seconds on average, and let $f(T)$ be the average time that $T$ seconds of work take
-# without any record. A little more work, $dT$, takes $dT$ longer; and with the chance $dT/M$ it is interrupted, and all of
-# $f(T)$ is due again. So $f' = 1 + f/M$ with $f(0) = 0$, which gives $f(T) = M(e^{T/M} - 1)$. With a record after each stretch, only
-# the current stretch is at stake.
+# Let interruptions come at random, one in $M$ seconds on average, and let $f(T)$ be the average time that $T$ seconds
+# of work take without any record. A little more work, $dT$, takes $dT$ longer; and with the chance $dT/M$ it is
+# interrupted, and all of $f(T)$ is due again. So $f' = 1 + f/M$ with $f(0) = 0$, which gives $f(T) = M(e^{T/M} - 1)$.
+# With a record after each stretch, only the current stretch is at stake.
 
 # %%
 hour = 3600
@@ -698,15 +726,17 @@ good = planning.seconds_with_interruptions(10 * hour, 5 * hour, best_stretch, 5)
 assert bare > 3 * good and good < 10.5 * hour
 
 # %% [markdown]
-# Without records, ten hours of work take more than thirty; with records at the right distance (near $\sqrt{2rM}$ if a record takes
-# $r$ seconds: Young, 1974), a quarter of an hour more than ten. Records too often cost as surely as records too seldom.
+# Without records, ten hours of work take more than thirty; with records at the right distance (near $\sqrt{2rM}$ if a
+# record takes $r$ seconds: Young, 1974), a quarter of an hour more than ten. Records too often cost as surely as
+# records too seldom.
 #
 # ## 8 Your own budget
 
 # %% [markdown] exercise="3.3.7"
-# Plan for a machine that you have (or one of the table's): a weekend of it, for one large run. In some seventy words or more: what share of the peak
-# do you count on, and how do you know? How much goes into a pilot, and what does it decide? In which order do runs start, what happens when one is
-# interrupted, how much energy is that, and what would make you change the plan?
+# Plan for a machine that you have (or one of the table's): a weekend of it, for one large run. In some seventy words or
+# more: what share of the peak do you count on, and how do you know? How much goes into a pilot, and what does it
+# decide? In which order do runs start, what happens when one is interrupted, how much energy is that, and what would
+# make you change the plan?
 
 # %% exercise="3.3.7"
 ### BEGIN SOLUTION
@@ -733,10 +763,12 @@ check("3.3.7", my_allocation)
 #
 # **Takeaways**
 #
-# - A rate is the lower of two ceilings; which one, is decided by FLOPs a byte. What a model gets is measured, not read off a data sheet.
+# - A rate is the lower of two ceilings; which one, is decided by FLOPs a byte. What a model gets is measured, not read
+#   off a data sheet.
 # - Count waste in compute, not in loss: a loss that is 2 % too high has cost a quarter more compute than it needed.
 # - Longest first, hand out late, record often.
 #
-# **One step further.** A cache is faster than the memory, so with arrays that fit in one the points should move up: every level of
-# memory has a slope of its own. Do they? Try `for p in roofline.measure(4, roofline.operations(side=512)): print(p.name, p.bandwidth / 1e9)`,
-# and some sides between 512 and 4,096. (A call must also be started, and that takes as long for a small array as for a large one.)
+# **One step further.** A cache is faster than the memory, so with arrays that fit in one the points should move up:
+# every level of memory has a slope of its own. Do they? Try `for p in roofline.measure(4,
+# roofline.operations(side=512)): print(p.name, p.bandwidth / 1e9)`, and some sides between 512 and 4,096. (A call must
+# also be started, and that takes as long for a small array as for a large one.)

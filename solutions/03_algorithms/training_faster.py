@@ -98,7 +98,8 @@ check("3.2.1", gradient_of_all)
 # devices when it starts, so `course.parallel_runs` does this in a fresh Python process; about ten seconds.)
 #
 # If splitting changes nothing, the two trainings differ by rounding only. Rounding has a signature: with 64-bit numbers
-# in place of 32-bit ones it becomes some $10^8$ times smaller. A true difference stays.
+# in place of 32-bit ones it becomes some $10^8$ times smaller. A true difference stays large. (Not the same number: the
+# 64-bit network starts from other random weights. "The same first weights" holds within a column.)
 
 # %%
 single, double = parallel_runs.mirrored(devices=2, steps=30)
@@ -263,9 +264,10 @@ assert round(parallelism.bubble(4, 8), 3) == 0.273 and parallelism.bubble(4, 1) 
 
 # %% [markdown]
 # From here on `course.parallelism.pipeline` plays schedules as events and `bubble` is your formula (Huang and
-# co-authors, 2019). With one micro-batch, four devices are as fast as one. Alternating (*1F1B*, Narayanan and
-# co-authors, 2019) does not shrink the bubble; it shrinks what a stage must hold, from $m$ micro-batches to at most
-# $p$.
+# co-authors, 2019). With one micro-batch, four devices are as fast as one. Alternating (*1F1B*) does not shrink the
+# bubble as long as all stages wait for each other at the end of a step, as here (Narayanan and co-authors, 2021); it
+# shrinks what a stage must hold, from $m$ micro-batches to at most $p$. (The first paper, of 2019, does not wait: it
+# has no bubble, but uses gradients of older weights.)
 
 # %% [markdown]
 # ## 4 What a device must hold
@@ -397,7 +399,7 @@ for kind, m in (("data", 1), ("tensor", 1), ("pipeline", 1), ("pipeline", 8)):
     )
 assert max(t.difference for t in timed.values()) < 1e-5
 
-# %% alt="Left: speed-up of a two-stage pipeline against the number of micro-batches: about one with a single one, rising to about one and a half near eight, then falling, below the dashed curve 2m/(m+1). Right: speed-up of two processes that share the data, far below one for eight samples and near two for a thousand, along the dashed curve of compute and traffic."
+# %% alt="Left: speed-up of a two-stage pipeline against the number of micro-batches: about 0.8 with a single one, rising to about one and a half near eight, then falling, below the dashed curve 2m/(m+1). Right: speed-up of two processes that share the data, far below one for eight samples and about 1.8 for a thousand, a little below the dashed curve of compute and traffic."
 traffic = timed["traffic", 1024, 1]
 pipes, shared = [timed["pipeline", 1024, m] for m in micro_batches], [timed["data", n, 1] for n in batches]
 singles = [timed["alone", n, 1] for n in batches]
@@ -414,12 +416,12 @@ figures.draw_two_processes(
 # %% [markdown]
 # (The stored figures are the building machine's: two cores, which others used as well.) Three things to see:
 #
-# - **Left.** With one micro-batch the split model is no faster than the whole one: the law $2m/(m+1)$ says 1, and
-#   sending takes a little. More micro-batches help, until they are so small that products of small matrices are
-#   inefficient and each message costs more than its work. There is a *best* number of them.
+# - **Left.** With one micro-batch the split model is slower than the whole one: the law $2m/(m+1)$ says 1, and the
+#   split costs a fifth or so more processor time. More micro-batches help, until they are so small that products of
+#   small matrices are inefficient and each message costs more than its work. There is a *best* number of them.
 # - **Right.** Sharing data pays when there is enough to compute. With 8 samples a step, two processes are *slower* than
 #   one: they spend their time adding gradients. The dashed line has no free number in it: one process's compute, plus
-#   the traffic measured alone.
+#   the traffic measured alone. The points follow it, about a tenth lower.
 # - Every way found the gradient of one process. What differs is time.
 #
 # ### The claim: splitting a model makes training faster
@@ -439,16 +441,18 @@ verdict("3.3", efficiency)
 # %% [markdown]
 # ## 6 More devices than two
 #
-# You have no thousand devices, but you have a model of the time that met the measurement: *compute / p + bytes /
-# bandwidth + messages x latency*. Two questions are asked of it, and they are often mixed up:
+# You have no thousand devices, but you have a model of the time that came within about a tenth of the measurement
+# (compute and traffic; the latency is added here): *compute / p + bytes / bandwidth + messages x latency*. Two
+# questions are asked of it, and they are often mixed up:
 #
 # - **strong scaling**: the step stays as it is, more devices share it. Compute falls as $1/p$, the gradient's $2n$
 #   bytes stay. Amdahl's law in general: if a share $s$ of the work cannot be shared, the speed-up is $1/(s + (1-s)/p)$
 #   and never above $1/s$;
 # - **weak scaling**: every device gets as much work as one had before, so the batch grows with $p$ (Gustafson's law).
 #
-# Here is a model of a billion parameters that reads *tokens*, pieces of text, over a network of 25 GB/s. At how many
-# devices does each solid curve turn down, and which term of the model turns it?
+# Here is a model of a billion parameters that reads *tokens*, pieces of text. Its devices are joined by a network of 25
+# GB/s, and each message costs 10 µs. At how many devices does each solid curve turn down, and which term of the model
+# turns it?
 
 # %% alt="Speed-up against devices on logarithmic axes for a model of a billion parameters. Three curves of fixed batches leave the diagonal one after the other and turn down, the smallest batch at about four times faster; the curve of a batch that grows with the devices stays parallel to the diagonal."
 figures.draw_scaling()
@@ -470,8 +474,9 @@ assert 2 < one / many < 6
 # Now all three splits side by side, for a Transformer, the kind of network behind today's language models (lesson 2.1
 # counts it; here it is enough that each layer has about $12\,\text{width}^2$ weights), on devices that reach
 # $3\cdot10^{14}$ FLOP/s. Start with the bandwidth: 25 GB/s is a good network between machines, 900 GB/s (near the
-# slider's right end) a connection inside one. Which split needs which? Then go back to 25 and set 63 devices and 10
-# billion parameters: what slows the data split, what the pipeline? Which of the two do more tokens a step help?
+# slider's right end) a connection inside one. Which split needs which? Then go back to 25 and set 32 devices and 10
+# billion parameters (37 layers): what slows the data split, what the pipeline? Which of the two do more tokens a step
+# help?
 
 # %% alt="Three stacked bars of the seconds of a step on eight devices: data parallel and pipeline are mostly compute, tensor parallel over a network of 25 GB/s is mostly traffic and slower than one device."
 explore(
@@ -529,8 +534,8 @@ print(f"tr Sigma at error x 0.3: exact {problem.noise(small_error).trace:.4f}, o
 assert abs(trace / problem.noise(small_error).trace - 1) < 0.03
 
 # %% [markdown]
-# The noise scale **grows as training goes on**: the gradient shrinks, the noise of the labels stays. Small batches are
-# right early, larger ones late.
+# The noise scale **grows as training goes on**: the gradient shrinks, the noise of the labels stays. (Here the error
+# shrinks alike in all directions; a real run comes below.) Small batches are right early, larger ones late.
 #
 # On a real model $\Sigma$ is out of reach, but the lengths of two batches' gradients are easy to have: the equation
 # above, at two batch sizes, has two unknowns. In data parallelism they come for free: each device's gradient is the
@@ -633,6 +638,12 @@ for b in (1, 4, 16, 64, 256):
     assert abs(mean / steps - 1) < 0.25
 print(f"least steps {law.least_steps:.1f}, least samples {law.least_samples:,.0f}")
 print(f"critical batch {law.critical_batch:.0f}")
+steps, rate = planned[32]
+along = problem.scale_along(32, rate, round(steps))
+print(
+    f"noise scale of a run with batches of 32: {along[0]:.1f} at the start, {along[len(along) // 10]:.0f} after a tenth of "
+    f"the steps, {along[-1]:.0f} at the end, {along.mean():.0f} on average"
+)
 print(f"largest relative error of the law: {np.abs(law.residuals).max():.1%}")
 assert np.abs(law.residuals).max() < 0.06 and 5.6 < law.critical_batch < 60
 figures.draw_tradeoff(sizes, [steps for steps, _ in planned.values()], live, law)
@@ -640,9 +651,11 @@ figures.draw_tradeoff(sizes, [steps for steps, _ in planned.values()], live, law
 # %% [markdown]
 # Upwards and to the left, at small batches, samples are used best, and time is wasted if devices are idle. To the
 # right, hundreds of devices buy nearly no time, while the samples, that is the compute, explode. The turn is at the
-# critical batch: twice the least steps, twice the least samples. It lies a little above the noise scales that you saw
-# on the way (5.6 at the start, 24 near the end): **the noise scale, cheap to measure, tells how large a batch, and so how
-# many devices, are worth having.** (Real runs arrive a few per cent early: their mean still wobbles, and its first crossing counts.)
+# critical batch: twice the least steps, twice the least samples. Compare it with the noise scale of a real run, printed
+# above it. The error that shrank alike in all directions gave 24 at most; a run quiets the steep directions first, so
+# its noise scale is larger, soon close to the critical batch: **the noise scale, cheap to measure, tells how large a
+# batch, and so how many devices, are worth having.** (Real runs arrive a few per cent early: their mean still wobbles,
+# and its first crossing counts.)
 #
 # ### The claim: spreading over nodes makes training faster
 #
@@ -733,7 +746,7 @@ assert best["warm-up, cosine"] > best["constant"] and untuned > 0
 
 # %% [markdown]
 # Now in steps: how early can a run *with* a cool-down stop and still have the constant rate's loss? Each cool-down
-# branches off the same stable phase, so runs of eight lengths cost little more than the longest.
+# branches off the same stable phase, so the runs of eight lengths take 3,390 steps together instead of 7,800.
 
 # %% alt="Left: loss against the peak rate for four schedules; the two constant ones are lowest near 0.01, the falling ones lower and at rates about twice as large. Right: loss of runs with a cool-down against their length, crossing the constant rate's dashed level at a little more than half of its steps."
 lengths = (450, 600, 750, 900, 1050, 1200, 1350, 1500)
@@ -743,10 +756,10 @@ by_rate = {name: (peaks, losses) for name, losses in tuning.items()}
 figures.draw_schedules(T, by_rate, lengths, branches, final["constant"])
 
 # %% [markdown]
-# The right panel answers in how few steps. Three lessons from the left one. The falling schedules win, *at a larger peak*: they can afford a rate at which a
-# constant run jitters too much. At small peaks the cosine *loses* to the constant rate: whoever changes the schedule
-# and keeps the rate may conclude the opposite. And the warm-up alone changes little here; its worth is in large models,
-# which diverge without it (we can't show that at this size).
+# The right panel answers in how few steps. Three lessons from the left one. The falling schedules win, *at a larger
+# peak*: they can afford a rate at which a constant run jitters too much. At small peaks the cosine *loses* to the
+# constant rate: whoever changes the schedule and keeps the rate may conclude the opposite. And the warm-up alone
+# changes little here; its worth is in large models, which diverge without it (we can't show that at this size).
 #
 # ### The claim: adjusting the rate makes a model converge faster
 
@@ -790,7 +803,7 @@ figures.draw_time_and_compute(
 #
 # | remedy | time | compute | works while |
 # |---|---|---|---|
-# | split the model | less, up to the bubble and the traffic | a little more | micro-batches are many and not tiny; connection fast |
+# | split the model | less, up to the bubble and the traffic | more (here 1.2 to 1.5 times) | micro-batches are many and not tiny; connection fast |
 # | spread the data | less, up to the traffic | a little more | a step has enough samples, and not more than the critical batch |
 # | schedule the rate | less | less, by as much | the gradient is noisy, and the peak is tuned with it |
 

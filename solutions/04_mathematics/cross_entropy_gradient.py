@@ -545,8 +545,8 @@ assert np.abs(exact - automatic).max() < 1e-10
 # %% [markdown]
 # ## 6 More than two classes
 #
-# A language model chooses among thousands of tokens (words and pieces of words). With $K$ classes there is one logit for each,
-# $z_1, \dots, z_K$, from a weight matrix $W$ of shape $(d, K)$. **Softmax** turns them into probabilities,
+# A language model chooses among thousands of tokens (words and pieces of words). With $K$ classes there is one logit
+# for each, $z_1, \dots, z_K$, from a weight matrix $W$ of shape $(d, K)$. **Softmax** turns them into probabilities,
 # and the loss is again minus the log of the probability given to what happened, class $c$:
 #
 # $$P_k = \frac{e^{z_k}}{\sum_j e^{z_j}}, \qquad \ell = -\log P_c = \log \sum_j e^{z_j} - z_c .$$
@@ -723,8 +723,9 @@ check("4.1.7", honest_loss)
 #   lowest at "always 1".
 # - The slope in the logit is prediction minus label, so the gradient is `X.T @ (p - y) / n`, or
 #   `X.T @ (P - Y) / n`: one entry for each parameter. Check a new gradient with central differences.
-# - Stay with logits: log-sum-exp and $\max(z,0) - zy + \log(1+e^{-|z|})$ are right at any size. Clipped
-#   probabilities are not.
+# - Stay with logits: log-sum-exp with the largest logit taken out first, and $\max(z,0) - zy + \log(1+e^{-|z|})$, are
+#   right at any size. Forming $p$ first is not, nor is keeping $p$ away from 0 and 1 by force (*clipping*), which caps
+#   the loss.
 #
 # ## One step further
 #

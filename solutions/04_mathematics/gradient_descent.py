@@ -191,8 +191,8 @@ explore(
 #
 # $H$ is symmetric, so it has $d$ perpendicular directions $v_k$ that it only stretches: $H v_k = \lambda_k v_k$. These
 # *eigenvectors* are the axes of the bowl, and the *eigenvalues* $\lambda_k$ are the curvatures along them. Split the
-# error into its parts along these axes, $e = \sum_k c_k v_k$, and each part does what the single weight did:
-# $c_k \leftarrow (1 - \alpha\lambda_k)\, c_k$, undisturbed by the others. The steepest direction is the first to diverge:
+# error into its parts along these axes, $e = \sum_k c_k v_k$, and each part does what the single weight did: $c_k
+# \leftarrow (1 - \alpha\lambda_k)\, c_k$, undisturbed by the others. The steepest direction is the first to diverge:
 #
 # $$\text{stable if and only if}\quad \alpha < \frac{2}{\lambda_{\max}} .$$
 #
@@ -331,10 +331,11 @@ for step in (0.95 * safe, 0.95 * local, 1.05 * local):
         assert excess.min() > 0.002
 
 # %% [markdown]
-# The limit that counts is the local one, here more than ten times the safe one. Just below it the descent arrives,
-# sooner than with the safe step. Just above it nothing explodes, since far out cross-entropy is no
-# steeper than a straight line: the weights jump back and forth about the minimum and never settle. A *step too long
-# for logistic regression* shows as a loss that hovers, not as a `nan`.
+# The limit that counts for settling is the one at the minimum, here more than ten times the safe one. Just below it the
+# descent arrives, sooner than with the safe step. (It promises arrival only from nearby: on other data a step between
+# the two limits can end in a cycle.) Just above it nothing explodes, since far out cross-entropy is no steeper than a
+# straight line: the weights jump back and forth about the minimum and never settle. A *step too long for logistic
+# regression* shows as a loss that hovers, not as a `nan`.
 #
 # Find this threshold by trial too: start a hair off the minimum, along the steepest direction, and look whether the
 # distance shrinks within 25 steps. Then draw both kinds of failure.
@@ -372,9 +373,10 @@ assert np.abs(thresholds - 1).max() < 2e-5  # the search resolves 1e-5
 verdict("4.3", thresholds.mean())
 
 # %% [markdown]
-# Right in the claim: against the gradient is downhill, and for a step below the limit the loss falls in the long run,
-# with a proof for bowls. Left out: the limit itself. The same formula with a step 3 % longer trains nothing.
-# The rest of the lesson is about what the claim doesn't mention at all: how long it takes.
+# Right in the claim: against the gradient is downhill, and for a step below the limit the loss falls in the long run:
+# for bowls from any start, for other losses from near the minimum. Left out: the limit itself. The same formula with a
+# step 3 % longer trains nothing. The rest of the lesson is about what the claim doesn't mention at all: how long it
+# takes.
 #
 # ## 5 How fast? The spectrum
 #
@@ -828,7 +830,8 @@ assert varied < constant / 1000 and round(longest) == 14
 # ## Takeaways
 #
 # - A step against the gradient lowers the loss by $\alpha|g|^2$ if it is short. Repeated, it must stay below
-#   $2/\lambda_{\max}$; for a loss that isn't a bowl, the curvature where you are is what counts.
+#   $2/\lambda_{\max}$; for a loss that isn't a bowl, the curvature at the minimum decides whether a constant step can
+#   settle there.
 # - Each direction of the spectrum is learned exponentially, at its own rate; the condition number sets the total time.
 # - Adding exponentials with power-law rates gives a power law, $t^{-(a-1)/b}$, between two cut-offs. Its exponent comes
 #   from the spectrum. Over a finite range, compare with finite theory.
@@ -838,8 +841,8 @@ assert varied < constant / 1000 and round(longest) == 14
 # ## One step further
 #
 # - In large networks the curvature changes as training goes on. Cohen and others (*Gradient Descent on Neural Networks
-#   Typically Occurs at the Edge of Stability*, ICLR 2021) report that it rises until it hovers near $2/\alpha$. What would
-#   you measure, step by step, to see this in a network with one hidden layer?
-# - Give the descent of section 6 a mini-batch's noise. When does the floor of section 9 cut off the power law, and how must
-#   the step shrink over time to keep it going?
+#   Typically Occurs at the Edge of Stability*, ICLR 2021) report that it rises until it hovers near $2/\alpha$. What
+#   would you measure, step by step, to see this in a network with one hidden layer?
+# - Give the descent of section 6 a mini-batch's noise. When does the floor of section 9 cut off the power law, and how
+#   must the step shrink over time to keep it going?
 # - Measure the spectrum of the digits in scikit-learn (1,797 images, 64 pixels). Is it a power law? Over which range?

@@ -46,8 +46,9 @@ prediction_excess = 0.02
 # %% [markdown]
 # ## 1 Labels that mean something
 #
-# The article's labels are coin flips, drawn without a look at the features. There is nothing to learn from them: the best
-# possible model says $p = 1/2$ for ever and pays $\log 2$, with 10 samples or with 10 million. No law can show there.
+# The article's labels are coin flips, drawn without a look at the features. There is nothing to learn from them: the
+# best possible model says $p = 1/2$ for ever and pays $\log 2$, with 10 samples or with 10 million. No law can show
+# there.
 #
 # So let the labels mean something. Choose true weights $w$, and draw each label from the probability that they give:
 #
@@ -90,9 +91,9 @@ print(f"Bayes error        sampled {np.minimum(p, 1 - p).mean():.5f}   integrate
 assert abs(sampled - exact) < 5e-4 and abs(np.minimum(p, 1 - p).mean() - bayes_error(2.0)) < 5e-4
 
 # %% [markdown]
-# The **Bayes error** is the same idea for accuracy: the share of labels that the best possible guess gets wrong. Turn the
-# signal from 0, which is the article's coin, to 8. Watch where the samples' probabilities go (left), and ask how much
-# signal it takes for a model to be right 80 % of the time (right).
+# The **Bayes error** is the same idea for accuracy: the share of labels that the best possible guess gets wrong. Turn
+# the signal from 0, which is the article's coin, to 8. Watch where the samples' probabilities go (left), and ask how
+# much signal it takes for a model to be right 80 % of the time (right).
 
 # %% alt="Left: histogram of the true probabilities at signal strength 2, spread over all values from 0 to 1. Right: irreducible loss and Bayes error fall as the signal strength grows; at 2 they are 0.462 nats and 22.2 %."
 explore(figures.draw_signal, signal=slider(2.0, 0.0, 8.0, 0.1, "signal strength |w|"))
@@ -126,8 +127,8 @@ def one_newton_step(w, X, y):
 check("4.3.2", one_newton_step)
 
 # %% [markdown]
-# From here on the lesson uses `course.linear.newton_step`, which you have just built. Let three methods loose on the same
-# data: gradient descent, Newton, and scikit-learn, which uses a third one (L-BFGS).
+# From here on the lesson uses `course.linear.newton_step`, which you have just built. Let three methods loose on the
+# same data: gradient descent, Newton, and scikit-learn, which uses a third one (L-BFGS).
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -194,22 +195,27 @@ assert abs(losses.mean() - population_loss(newton[-1], true)) < 4 * standard_err
 # How large should the excess be? Take a model with a single weight first. Four steps will do, and none of them
 # mentions how the minimum is found.
 #
-# 1. **A parabola.** Near the true weight the population loss is a parabola with some curvature $F$. A fit that is off by
-#    $\delta$ costs $\tfrac12 F \delta^2$ more than $E$. By the formula for $H$ above, $F = \mathbb E[\,p(1-p)\,x^2]$. It is
-#    called the **Fisher information** of one sample: the larger it is, the more a sample tells about the weight.
-# 2. **A noisy slope.** At the true weight the slope $g$ on $n$ samples is the mean of $n$ independent terms $(p_i - y_i)\,x_i$.
-#    They average to 0, because $y$ averages to $p$. Their variance (the standard deviation squared) is
-#    $\mathbb E[(p-y)^2 x^2] = \mathbb E[p(1-p)\,x^2]$, because a coin's variance is $p(1-p)$. That is $F$ again. A mean of
-#    $n$ such terms has variance $F/n$.
-# 3. **A shifted minimum.** A parabola of curvature $F$ with slope $g$ has its lowest point at $\delta = -g/F$.
-# 4. **The price.** The excess is $\tfrac12 F \delta^2 = \tfrac12 g^2/F$, and on average $\tfrac12 (F/n)/F = \dfrac1{2n}$.
+# 1. **A parabola.** Near the true weight the population loss is a parabola with some curvature $F$. A fit that is off
+#    by $\delta$ costs $\tfrac12 F \delta^2$ more than $E$. By the formula for $H$ above, $F = \mathbb
+#    E[\,p(1-p)\,x^2]$. It is called the **Fisher information** of one sample: the larger it is, the more a sample tells
+#    about the weight.
+# 2. **A noisy slope.** At the true weight the slope $g$ on $n$ samples is the mean of $n$ independent terms $(p_i -
+#    y_i)\,x_i$. They average to 0, because $y$ averages to $p$. Their variance (the standard deviation squared) is
+#    $\mathbb E[(p-y)^2 x^2] = \mathbb E[p(1-p)\,x^2]$, because a coin's variance is $p(1-p)$. That is $F$ again. A mean
+#    of $n$ such terms has variance $F/n$.
+# 3. **A shifted minimum.** The *training* loss near the true weight is a parabola as well. Its curvature is a mean over
+#    many samples, so it is nearly $F$ too, but its slope there is $g$, not 0. Its lowest point, the fit, is at $\delta
+#    = -g/F$.
+# 4. **The price.** The excess is $\tfrac12 F \delta^2 = \tfrac12 g^2/F$, and on average $\tfrac12 (F/n)/F =
+#    \dfrac1{2n}$.
 #
 # With $d$ weights, turn the axes so that the parabola has no cross terms. Then every direction is a case of its own, and
 # pays $1/(2n)$:
 #
 # $$\boxed{\ \mathbb E[\text{excess}] = \frac{d}{2n}\ }$$
 #
-# The heart of it is step 2: the noise of the slope and the curvature of the loss are the same number. Check it by sampling.
+# The heart of it is step 2: the noise of the slope and the curvature of the loss are the same number. Check it by
+# sampling.
 
 # %%
 x = rng.standard_normal(1_000_000)
@@ -220,13 +226,15 @@ print(f"curvature of the loss: {curvature:.4f}   variance of the slope, one samp
 assert abs(curvature / variance - 1) < 0.01
 
 # %% [markdown]
-# Everything particular has cancelled: the signal, the features' scale, the shape of the loss. What is left is a count
-# of weights and a count of samples. Each weight costs half a nat, shared among the samples. The theory gives the spread
+# Everything particular has cancelled: the signal, the features' scale, how strongly the loss bends. (That is special to
+# cross-entropy, by step 2. For the squared error of section 4 the noise variance stays in.) What is left is a count of
+# weights and a count of samples. Each weight costs half a nat, shared among the samples. The theory gives the spread
 # between data sets as well. By step 4, $2n$ times the excess is $g^2/(F/n)$ in each direction: the square of a nearly
 # normal number of mean 0 and standard deviation 1. A sum of $d$ such squares is called **chi-squared**, and its
 # distribution is known, so $2n$ times the excess must follow it (S. S. Wilks, 1938).
 #
-# Now measure: 2,000 data sets like the article's. The interval is made to hold the true mean in 95 of 100 such experiments.
+# Now measure: 2,000 data sets like the article's. The interval is made to hold the true mean in 95 of 100 such
+# experiments.
 
 # %%
 from course.linear import draw_excess, mean_interval, predicted_excess
@@ -239,11 +247,11 @@ assert abs(mean / predicted_excess(1000, 10) - 1) < 0.08
 reveal(prediction_excess, mean, "nats")
 
 # %% [markdown]
-# The excess is 1 % of the floor, small enough to be missed by any ordinary test set. The theory is right to about 5 %, and
-# with so many data sets the difference shows: $d/(2n)$ holds for large $n$. Turn $n$ and $d$. Find out
+# The excess is 1 % of the floor, small enough to be missed by any ordinary test set. The theory is right to about 5 %,
+# and with so many data sets the difference shows: $d/(2n)$ holds for large $n$. Turn $n$ and $d$. Find out
 #
-# - what happens to the left panel when you change $n$ and $d$ together so that $n/d$ stays the same, and how the *width* of
-#   the spread depends on $d$;
+# - what happens to the left panel when you change $n$ and $d$ together so that $n/d$ stays the same, and how the
+#   *width* of the spread depends on $d$;
 # - below which $n/d$ the theory fails, and in which direction.
 
 # %% alt="Left: histogram of the excess losses of 120 fits to 1,000 samples with 10 features, on a logarithmic axis, beside the chi-squared density of the theory; both centre near 0.005 nats. Right: the line d/(2n) with its 95 % band and the measured mean on it."
@@ -295,9 +303,9 @@ def samples_for(excess, d, sigma):
 check("4.3.3", samples_for)
 
 # %% [markdown]
-# Now the measurement, some 10 seconds of it: hundreds of fresh data sets at each size. The ratio is measured over predicted
-# excess, and should be 1. You will look at five intervals at once and ask that *all* of them hold 1. For the five together
-# to be right in 95 of 100 cases, each must be a 99 % interval.
+# Now the measurement, some 10 seconds of it: hundreds of fresh data sets at each size. The ratio is measured over
+# predicted excess, and should be 1. You will look at five intervals at once and ask that *all* of them hold 1. For the
+# five together to be right in 95 of 100 cases, each must be a 99 % interval.
 
 
 # %%
@@ -326,9 +334,9 @@ assert all(abs(mean - 1) < 0.03 for mean, _, _ in squares.values())  # within 3 
 figures.draw_decades(logistic, squares)
 
 # %% [markdown]
-# Least squares agrees within 3 % at every size, from 2 samples a weight on. Logistic regression agrees within its intervals
-# over two decades, from $n/d = 316$ to $31{,}600$. Below, the theory is too low, by 81 % at 8 samples a weight. How does its
-# error shrink? The next cell takes more data sets.
+# Least squares agrees within 3 % at every size, from 2 samples a weight on. Logistic regression agrees within its
+# intervals over two decades, from $n/d = 316$ to $31{,}600$. Below, the excess is larger than the theory says, by 81 %
+# at 8 samples a weight. How does its error shrink? The next cell takes more data sets.
 
 # %%
 for n in (160, 320, 1000):
@@ -339,8 +347,8 @@ for n in (160, 320, 1000):
     assert 3 < mean * n / 10 < 6
 
 # %% [markdown]
-# The deviation is some 4 to 5 times $d/n$. So from $n/d = 316$ on it is there too, 1.4 % at most, and too small for
-# our intervals. "Agrees within its interval" is as strong a statement as the interval is narrow.
+# The deviation is some 4 to 5 times $d/n$. So from $n/d = 316$ on it is there too, about 1.5 % at 316 and less beyond,
+# and too small for our intervals. "Agrees within its interval" is as strong a statement as the interval is narrow.
 #
 # So there *is* a scaling law in the article's case: excess $\propto n^{-1}$. How sure is the exponent? A fit reports
 # the slope's standard error. If that were known exactly, the slope $\pm\,1.96$ standard errors would hold the true one
@@ -393,7 +401,8 @@ explore(figures.draw_floor, floor=slider(0.44, 0.44, 0.464, 0.0001, "floor subtr
 
 # %% [markdown] exercise="4.3.5"
 # There is a way round. A law $L(n) = E + A\,n^{-a}$ is measured at three sizes that grow by the same factor: $n$, $rn$,
-# $r^2 n$. Find $a$ from the three losses and $r$, without knowing $E$ or $A$. Start on paper: what is the same in all three?
+# $r^2 n$. Find $a$ from the three losses and $r$, without knowing $E$ or $A$. Start on paper: what is the same in all
+# three?
 
 
 # %% exercise="4.3.5"
@@ -436,8 +445,8 @@ for wrong_by in (-0.001, -0.0002, 0.0, 0.0002):
 #
 # ## 6 Same three lines, other exponents
 #
-# Here are three problems in which something other than noise limits the model. Each is a linear model with a squared error,
-# and in each you can see the exponent coming.
+# Here are three problems in which something other than noise limits the model. Each is a linear model with a squared
+# error, and in each you can see the exponent coming.
 #
 # The first is a **smooth function in $k$ dimensions**. Data are plentiful and without noise. What is limited is the
 # number $N$ of weights: the model is a grid of $N$ points with straight pieces between them, and has one weight for the
@@ -603,10 +612,11 @@ verdict("4.4", factor)
 # ## 8 Make a law to order
 
 # %% [markdown] exercise="4.3.6"
-# If the data sets the exponent, you can choose the exponent and build the data. Return the probabilities of `keys` keys such
-# that the expected excess after $n$ samples, which is the probability $\sum_k p_k (1-p_k)^n$ of the keys not yet seen, falls as
-# $n^{-\text{exponent}}$ between 100 and 10,000 samples (within 0.04). There are many right answers. One is close to something
-# in this lesson; find another one, if you like, whose curve is straight on log-log axes only at first sight.
+# If the data sets the exponent, you can choose the exponent and build the data. Return the probabilities of `keys` keys
+# such that the expected excess after $n$ samples, which is the probability $\sum_k p_k (1-p_k)^n$ of the keys not yet
+# seen, falls as $n^{-\text{exponent}}$ between 100 and 10,000 samples (within 0.04). There are many right answers. One
+# is close to something in this lesson; find another one, if you like, whose curve is straight on log-log axes only at
+# first sight.
 
 
 # %% exercise="4.3.6"
@@ -625,18 +635,20 @@ check("4.3.6", keys_for)
 # %% [markdown]
 # ## Takeaways
 #
-# - The article's case has a scaling law: with labels that mean something, the excess loss is $d/(2n)$, to about 5 % from 100 samples a
-#   weight on. It follows from independent samples and a smooth minimum, whatever finds the minimum.
-# - Exponents come from the problem: 1 where noise is the limit, $4/k$ where the dimension of the data is, $\alpha/(1+\alpha)$ and $b-1$ where
-#   rare facts or faint directions are.
+# - The article's case has a scaling law: with labels that mean something, the excess loss is $d/(2n)$, to about 5 %
+#   from 100 samples a weight on. It follows from independent samples and a smooth minimum, whatever finds the minimum.
+# - Exponents come from the problem: 1 where noise is the limit, $4/k$ where the dimension of the data is,
+#   $\alpha/(1+\alpha)$ and $b-1$ where rare facts or faint directions are.
 # - Loss, gradient and update rule say how to get to the minimum. They have to get there; they do not say how low it is.
 #
 # ## One step further
 #
-# - The excess of logistic regression at $n/d = 8$ is 1.8 times $d/(2n)$. For $n$ and $d$ that grow together there is an exact theory
-#   (Sur and Candès, *A modern maximum-likelihood theory for high-dimensional logistic regression*, PNAS 2019). Below a certain
-#   $n/d$, which depends on the signal, nearly every data set is separable. Find it with the slider.
-# - Bahri and co-authors, *Explaining neural scaling laws* (PNAS 2024), call the two kinds of law you measured *variance-limited*
-#   (exponent 1) and *resolution-limited* (an exponent that depends on the data). To which kind do language models belong?
+# - The excess of logistic regression at $n/d = 8$ is 1.8 times $d/(2n)$. For $n$ and $d$ that grow together there is an
+#   exact theory (Sur and Candès, *A modern maximum-likelihood theory for high-dimensional logistic regression*, PNAS
+#   2019). Below a certain $n/d$, which depends on the signal, nearly every data set is separable. Find it with the
+#   slider.
+# - Bahri and co-authors, *Explaining neural scaling laws* (PNAS 2024), call the two kinds of law you measured
+#   *variance-limited* (exponent 1) and *resolution-limited* (an exponent that depends on the data). To which kind do
+#   language models belong?
 # - The $N$ of the keys problem is the number of keys that a model can hold. What is its exponent in $N$, and why does it
 #   differ from the one in $n$? (Michaud and co-authors, *The quantization model of neural scaling*, 2023.)

@@ -410,13 +410,13 @@ assert 0.45 < tested.test_accuracy < 0.55
 # %% [markdown]
 # ## 5 What luck can do
 #
-# One test set gives one number, and it isn't exactly 0.5. How far may it stray? The labels of fresh coin
-# flips are independent of whatever the classifier says. So *each* answer, from any classifier, is right with
-# probability 1/2, and the number of right answers among $n$ is a sum of $n$ zeros and ones. Such a sum is called
-# **binomial**. Each coin adds $\tfrac12$ to its mean and $\tfrac12 \cdot \tfrac12$ to its variance (lesson 4.3), so
-# $n/2$ are right on average, with a standard deviation of $\sqrt n/2$. The *accuracy* is that divided by $n$:
-# $\tfrac12 \pm \tfrac{1}{2\sqrt n}$. For large $n$ its distribution is nearly normal, and a normal number lies
-# within 1.96 standard deviations of its mean with a probability of 95 %.
+# One test set gives one number, and it isn't exactly 0.5. How far may it stray? The labels of fresh coin flips are
+# independent of whatever the classifier says. So *each* answer, from any classifier, is right with probability 1/2,
+# whatever happens with the others, and the number of right answers among $n$ is a sum of $n$ independent zeros and ones
+# of the same probability. Such a sum is called **binomial**. Each coin adds $\tfrac12$ to its mean and $\tfrac12 \cdot
+# \tfrac12$ to its variance (lesson 4.3), so $n/2$ are right on average, with a standard deviation of $\sqrt n/2$. The
+# *accuracy* is that divided by $n$: $\tfrac12 \pm \tfrac{1}{2\sqrt n}$. For large $n$ its distribution is nearly
+# normal, and a normal number lies within 1.96 standard deviations of its mean with a probability of 95 %.
 #
 # Turn $n$ from 10 to 10,000. Watch the width (a hundred times the flips makes it ten times narrower), and how
 # soon the chance of 80 % or more becomes absurd.
@@ -511,9 +511,11 @@ assert flips_needed(0.02) == 2401
 # Each answer is a weighted sum of all $n$ labels, with weights that know nothing of the labels. Two facts about
 # these weights are enough.
 #
-# 1. **The own weights $S_{ii}$ add up to $k$.** With a bias and nothing else, $k = 1$, each fitted value is the
-#    mean of the labels, and each $S_{ii}$ is $1/n$. With $k = n$ parameters the fit repeats each label, and each
-#    $S_{ii}$ is 1. In between, an own weight is $h = k/n$ on average.
+# 1. **The own weights $S_{ii}$ add up to $k$.** With a bias and nothing else, $k = 1$, each fitted value is the mean of
+#    the labels, and each $S_{ii}$ is $1/n$. With $k = n$ parameters the fit repeats each label, and each $S_{ii}$ is 1.
+#    In general, with $M = (X^\top X)^{-1}$, $S_{ii} = \sum_{a,b} x_{ia} M_{ab}\, x_{ib}$. Summed over the samples,
+#    $\sum_i x_{ia} x_{ib}$ is an entry of $X^\top X$, so the own weights add up to the sum of the diagonal of $M X^\top
+#    X$, the $k \times k$ identity: $k$. An own weight is $h = k/n$ on average.
 # 2. **The squares of all weights in row $i$ add up to $S_{ii}$.** A fit of the fitted values changes nothing any
 #    more, so $SS = S$. Look at row $i$, column $i$: since $S_{ij} = S_{ji}$, it says $\sum_j S_{ij}^2 = S_{ii}$.
 
@@ -571,8 +573,9 @@ for size, own_score, fresh_score in zip(sweep.n, sweep.train, sweep.test):
 assert (np.abs(sweep.train.mean(axis=1) - fitted_accuracy(sweep.n, 11))[sweep.n >= 60] < 0.01).all()
 
 # %% [markdown]
-# From $n = 60$ on, theory and measurement agree within a hundredth. (Below that, some weights often get
-# *every* flip right. Cross-entropy finds them, and least squares need not.)
+# From $n = 60$ on, theory and measurement agree within a hundredth. (Below that the two methods part. At 20 and 24
+# flips some weights often get *every* flip right; cross-entropy finds them, and least squares need not. The formula is
+# made for least squares.)
 #
 # One objection is left. Training by cross-entropy does not aim at accuracy. Might a cleverer search find
 # weights that get 80 % of the 1,000 flips right? This can be settled without a search. A linear rule with $k$

@@ -36,10 +36,12 @@ from course.widgets import explore, slider
 # ## Predict first
 #
 # The task: see eight characters of Python source code, say the ninth. The text is your own Python's standard library.
-# The models: a small network, about 2,500 to 100,000 parameters. The budgets: from $3 \cdot 10^9$ to $2 \cdot 10^{11}$ FLOPs.
+# The models: a small network, about 2,500 to 100,000 parameters. The budgets: from $3 \cdot 10^9$ to $2 \cdot 10^{11}$
+# FLOPs.
 #
-# - At $10^{11}$ FLOPs, the largest budget but one, which size will be best, in parameters? (One training step of a model with $N$
-#   parameters costs about $6N$ FLOPs a token, so $10^{11}$ FLOPs are 1.7 million characters at $N = 10{,}000$.)
+# - At $10^{11}$ FLOPs, the largest budget but one, which size will be best, in parameters? (One training step of a
+#   model with $N$ parameters costs about $6N$ FLOPs a token, so $10^{11}$ FLOPs are 1.7 million characters at $N =
+#   10{,}000$.)
 # - When the budget grows tenfold, by which factor does the best size grow? 1 means that all goes into more data, 10 that
 #   all goes into a larger model.
 
@@ -53,8 +55,8 @@ prediction_factor = 3
 # ## 1 One dial
 #
 # Models of many sizes need a rule: one number says how large, everything else follows. Without it you compare a wide
-# model with a deep one and do not know which difference you see. Our family is the **character MLP**, and its dial is the
-# width $h$ of its hidden layer:
+# model with a deep one and do not know which difference you see. Our family is the **character MLP**, and its dial is
+# the width $h$ of its hidden layer:
 #
 # | layer | what it does | its learned numbers |
 # |---|---|---|
@@ -98,8 +100,8 @@ check("5.3.1", count_parameters)
 # about $C = 6ND$. It is an approximation: it counts every parameter as if it multiplied something once for each token.
 
 # %% [markdown] exercise="5.3.2"
-# Count exactly, for the character MLP: FLOPs of training for one token, matrix products only, forward and backward. The rows
-# of the table are looked up, not multiplied, and biases are only added: neither counts.
+# Count exactly, for the character MLP: FLOPs of training for one token, matrix products only, forward and backward. The
+# rows of the table are looked up, not multiplied, and biases are only added: neither counts.
 
 
 # %% exercise="5.3.2"
@@ -200,8 +202,8 @@ figures.draw_step_times(n_params, eager, compiled)
 # to speed, and its loss says more about the first steps than about the size.
 
 # %% [markdown] exercise="5.3.3"
-# Write the plan: a row for each size, a column for each budget, in it the number of steps (to the nearest whole number), and
-# 0 where that is fewer than `least`.
+# Write the plan: a row for each size, a column for each budget, in it the number of steps (to the nearest whole
+# number), and 0 where that is fewer than `least`.
 
 
 # %% exercise="5.3.3"
@@ -256,17 +258,17 @@ figures.draw_rates(rates, by_rate)
 #
 # ## 5 A rate that branches
 #
-# The second setting is the schedule: how the rate moves *during* a run. The usual choice is a half cosine from the peak to
-# zero. It has a price: the run must know its end from the first step, so a run for each budget starts from
-# nothing. Here is a schedule that does not need to know (Hu and co-authors 2024, Hägele and co-authors 2024), in three parts:
+# The second setting is the schedule: how the rate moves *during* a run. The usual choice is a half cosine from the peak
+# to zero. It has a price: the run must know its end from the first step, so a run for each budget starts from nothing.
+# Here is a schedule that does not need to know (Hu and co-authors 2024, Hägele and co-authors 2024), in three parts:
 #
 # - **warm-up**: the first steps rise linearly to the peak, because Adam's averages of past gradients know little yet;
 # - **stable phase**: the peak rate, for as long as you like;
-# - **cool-down**: a linear fall to zero over the last share of the run (we take 30 %). Here the loss drops quickly: a high
-#   rate keeps the weights jumping about the valley, a falling one lets them settle.
+# - **cool-down**: a linear fall to zero over the last share of the run (we take 30 %). Here the loss drops quickly: a
+#   high rate keeps the weights jumping about the valley, a falling one lets them settle.
 #
-# Only the cool-down knows the end. So the runs of one size can share a single stable phase: save the state when a budget's
-# cool-down should begin, cool down, measure, go back to the saved state, and go on.
+# Only the cool-down knows the end. So the runs of one size can share a single stable phase: save the state when a
+# budget's cool-down should begin, cool down, measure, go back to the saved state, and go on.
 
 # %% [markdown] exercise="5.3.4"
 # Write the rate at a step. Steps are counted from 0 to `steps - 1`. Step 0 has 1/`warmup` of the peak and step
@@ -299,8 +301,8 @@ explore(
 )
 
 # %% [markdown] exercise="5.3.5"
-# Count it: how many optimiser steps do runs of these lengths take together, each from its own start, and branched off one
-# stable phase?
+# Count it: how many optimiser steps do runs of these lengths take together, each from its own start, and branched off
+# one stable phase?
 
 
 # %% exercise="5.3.5"
@@ -319,9 +321,9 @@ check("5.3.5", steps_needed)
 # %% [markdown]
 # ## 6 The plan, its price, and the run
 #
-# Now all of it together: a list of sizes, five budgets over nearly two decades, the rule for the rate, one seed. The plan also
-# leaves out runs with less than 1 or more than 500 tokens a parameter: those are far from the best size of their budget,
-# and the long ones cost the most. A plan is looked at, and paid for on paper, before anything runs.
+# Now all of it together: a list of sizes, five budgets over nearly two decades, the rule for the rate, one seed. The
+# plan also leaves out runs with less than 1 or more than 500 tokens a parameter: those are far from the best size of
+# their budget, and the long ones cost the most. A plan is looked at, and paid for on paper, before anything runs.
 #
 # The first cell of this page said at which size the lesson runs here. At its larger size another plan takes this one's
 # place, of the same family by the same recipe: nine budgets over four decades, in bfloat16 where the GPU has it. The
@@ -350,14 +352,17 @@ assert abs(table["flops"] / table["budget"] - 1).max() < 0.01
 assert 20 <= len(table) <= 80
 
 # %% [markdown]
-# Each column costs the same. The five columns overlap like roof tiles: each has sizes on both sides of where its best one
+# All runs of one column cost the same. (The price is less than the columns' sum, because runs of a size share their
+# stable phase. The time is more than the FLOPs over the rate, because sizes are compiled first and small matrices do
+# not reach the full rate.) The five columns overlap like roof tiles: each has sizes on both sides of where its best one
 # may lie. Two precautions cost a minute now and save days later:
 #
-# - **One record for each run.** A finished run is written at once to a small file of its own, with everything it depends on:
-#   data (by its hash), size, seed, recipe, versions. The file's name is the hash of these settings.
+# - **One record for each run.** A finished run is written at once to a small file of its own, with everything it
+#   depends on: data (by its hash), size, seed, recipe, versions. The file's name is the hash of these settings.
 # - **Stop and resume.** Whoever starts the same plan on the same folder again makes only what is missing.
 #
-# See it happen: `progress` takes a function that is called after each run, and an impatient one stops the sweep after a third.
+# See it happen: `progress` takes a function that is called after each run, and an impatient one stops the sweep after a
+# third.
 
 # %%
 folder = results("lesson-5.3")  # a temporary folder; on a mounted Drive, one that is there in the next session
@@ -398,15 +403,15 @@ losses = runs.pivot_table(index="n_params", columns="budget", values="loss")
 print(losses.to_string(na_rep="-", float_format="{:.3f}".format))
 
 # %% [markdown]
-# Read a column downwards: the loss falls, and then it rises. *That is the whole answer to the question of this lesson in
-# one column.* To say where the lowest point lies, between the sizes that were tried, put a parabola through the points. Against
-# what? Sizes grow by factors, and a factor too large hurts about as much as the same factor too small, so
-# against $\log N$ the curve is nearly symmetric about its lowest point.
+# Read a column downwards: the loss falls, and then it rises. *That is the whole answer to the question of this lesson
+# in one column.* To say where the lowest point lies, between the sizes that were tried, put a parabola through the
+# points. Against what? Sizes grow by factors, and a factor too large hurts about as much as the same factor too small,
+# so against $\log N$ the curve is nearly symmetric about its lowest point.
 
 # %% [markdown] exercise="5.3.6"
-# Find the best size of a budget: fit a parabola to $\log L$ against $\log N$ by least squares, through all points given, and
-# return the $N$ of its lowest point. If the smallest measured loss belongs to the smallest or the largest size, the lowest
-# point was not seen: return `nan`. The sizes come in rising order.
+# Find the best size of a budget: fit a parabola to $\log L$ against $\log N$ by least squares, through all points
+# given, and return the $N$ of its lowest point. If the smallest measured loss belongs to the smallest or the largest
+# size, the lowest point was not seen: return `nan`. The sizes come in rising order.
 
 
 # %% exercise="5.3.6"
@@ -424,10 +429,12 @@ def best_size(n_params, loss):
 check("5.3.6", best_size)
 
 # %% [markdown]
-# From here on the lesson uses `course.laws.fit_isoflop`, which does what you have just built, with the five sizes
-# nearest to the lowest point, and then draws a straight line through the best sizes on log-log axes. Its bootstrap
-# gives the points new errors a thousand times, as large as their distances from the parabolas, and fits again; the
-# interval is where the middle 95 % of the exponents fall (lesson 5.4).
+# From here on the lesson uses `course.laws.fit_isoflop`, which does what you have just built, with the sizes within a
+# factor of 4 of the best one, five at least, and then draws a straight line through the best sizes on log-log axes. Its
+# bootstrap gives the points new errors a thousand times, as large as their distances from the parabolas, and fits
+# again; the interval is the middle 95 % of the exponents (lesson 5.4), widened for two reasons: a line through five
+# points leaves only three to judge its scatter by (Student's t), and the best sizes may lie farther from the line than
+# their own errors explain.
 
 # %%
 from course.laws import fit_isoflop
@@ -453,11 +460,11 @@ reveal(prediction_size, middle.n_params, "parameters")
 reveal(prediction_factor, 10 ** law.params["a"])
 
 # %% [markdown]
-# Ten times the compute makes the best size three to four times larger, and leaves a factor of about three for the
-# data: model and data grow together, nearly in step. With budgets more than a thousand million times larger,
-# Transformers and web text, Hoffmann and co-authors (2022, their table 2) give an exponent of 0.49 by this method. Do not
-# make too much of the agreement: an exponent near one half only says that the gain from more size and the gain from more
-# data fade about equally fast, and other tasks and families need not agree.
+# Ten times the compute makes the best size three to four times larger, and leaves a factor of about three for the data:
+# model and data grow together, nearly in step. With budgets more than a thousand million times larger, Transformers and
+# web text, Hoffmann and co-authors (2022, their table 2) give an exponent of 0.49 by this method. The two need not
+# agree, and being near each other means little: an exponent near one half only says that the gain from more size and
+# the gain from more data fade about equally fast, and other tasks and families need not agree.
 #
 # How sure is one such optimum? Turn the budget, and leave out sizes from the left and from the right. How far does the
 # dashed line move while the best size is still inside? When does the figure refuse?
@@ -485,9 +492,9 @@ assert all(0.005 < loss / near[1] - 1 < 0.04 for loss in (near[0], near[2])) or 
 
 # %% [markdown]
 # **The same cells on a GPU.** Nothing above names a processor, and a GPU that was found has been used. On the command
-# line its plan is `course sweep characters-gpu`, from $10^{10}$ to $10^{14}$ FLOPs; `course sweep characters-gpu --dry-run`
-# shows the price. On Colab, choose a GPU under Runtime, Change runtime type; mount Drive before the first cell, and a sweep
-# that the end of a session stopped goes on in the next.
+# line its plan is `course sweep characters-gpu`, from $10^{10}$ to $10^{14}$ FLOPs; `course sweep characters-gpu
+# --dry-run` shows the price. On Colab, choose a GPU under Runtime, Change runtime type; mount Drive before the first
+# cell, and a sweep that the end of a session stopped goes on in the next.
 
 # %% [markdown]
 # ## 7 What spoils a sweep
@@ -496,12 +503,12 @@ assert all(0.005 < loss / near[1] - 1 < 0.04 for loss in (near[0], near[2])) or 
 #
 # $$L(N, D) = E + \frac{A}{N^\alpha} + \frac{B}{D^\beta},$$
 #
-# and people like to quote one number for how well such a law fits: $R^2$, the share of the variance that it explains. Let us
-# have it at hand.
+# and people like to quote one number for how well such a law fits: $R^2$, the share of the variance that it explains.
+# Let us have it at hand.
 
 # %% [markdown] exercise="5.3.7"
-# Write $R^2$ of a law: 1 minus the sum of squared differences between measured and predicted **log** losses, divided by the sum of
-# squared differences between the measured log losses and their mean.
+# Write $R^2$ of a law: 1 minus the sum of squared differences between measured and predicted **log** losses, divided by
+# the sum of squared differences between the measured log losses and their mean.
 
 
 # %% exercise="5.3.7"
@@ -523,12 +530,12 @@ check("5.3.7", r_squared)
 # - **rate / 4** and **rate x 4**: someone took a peak rate from another paper;
 # - **batch x 8**: larger batches, to use the machine better, and so an eighth of the steps (runs of fewer than 100 are
 #   missing);
-# - **absolute positions**: a Transformer (lesson 1.1) that reads bytes, with a learned vector for each position in place of a penalty on
-#   distance (ALiBi; Press and co-authors 2022), which needs no learning;
+# - **absolute positions**: a Transformer (lesson 1.1) that reads bytes, with a learned vector for each position in
+#   place of a penalty on distance (ALiBi; Press and co-authors 2022), which needs no learning;
 # - **embedding fault**: the same Transformer, with a fault in the optimiser that section 8 tells.
 #
-# In the table, "inside" counts the budgets whose best size lies inside their sizes, $a$ is the exponent of the best size,
-# and the rest belongs to the surface. Before you run the cell: which of them will have the *highest* $R^2$?
+# In the table, "inside" counts the budgets whose best size lies inside their sizes, $a$ is the exponent of the best
+# size, and the rest belongs to the surface. Before you run the cell: which of them will have the *highest* $R^2$?
 
 # %%
 twins = {
@@ -549,7 +556,7 @@ print(f"bytes, clean       {good['absolute positions']}")
 for name in ("absolute positions", "embedding fault"):
     print(f"{name:18} {found[name]}")
 
-# %% alt="Five panels, one a spoiled sweep over its clean twin in grey. With the low rate and the large batch the curves of small budgets lie far above their twins and those of large budgets near them; with the high rate the curves of large budgets turn upwards; with absolute positions the curves cross at other places; the embedding fault's curves lie on their twins."
+# %% alt="Five panels, one a spoiled sweep, with its clean twin dashed and pale in the same colours. With the low rate and the large batch the curves of small budgets lie far above their twins and those of large budgets nearer to them; with the high rate the curves of large budgets turn upwards; with absolute positions the curves cross at other places; the embedding fault's curves lie on their twins."
 figures.draw_twins(clean, spoiled)
 
 # %%
@@ -563,12 +570,14 @@ assert found["rate x 4"].r_squared < min(one.r_squared for one in good.values())
 
 # %% [markdown]
 # **A high $R^2$ does not mean right.** With a rate that is too low, and with a batch that is too large, every run is
-# *under-trained*, and under-training is itself a smooth function of size and budget. The panels show it: the short runs of the
-# small budgets suffer most, so the loss falls too fast with the budget and too slowly with the size. The curves are as smooth
-# as the clean ones, the law fits them at least as well, and its exponents are wrong. Absolute positions have to be learned
-# before they are of use: at the small budgets those curves lie above their twins, at the largest they cross them.
-# Of the three sweeps on characters only the rate that is too high is punished by $R^2$, because there the loss no longer
-# falls with the budget at every size.
+# *under-trained*, and under-training is itself a smooth function of size and budget. The panels show it: the short runs
+# of the small budgets suffer most, so the loss falls too fast with the budget and too slowly with the size. The curves
+# are about as smooth as the clean ones and the law fits them as well, but nearly every loss is too high, by up to 0.3
+# nats, and the exponents have moved: $\alpha$ from 0.39 to 0.33 and 0.27. (The first shift is no larger than the fit's
+# own uncertainty, lesson 5.4. The losses show the fault more surely than the exponents do.) Absolute positions have to
+# be learned before they are of use: at the small budgets those curves lie above their twins, at the largest they cross
+# them. Of the three sweeps on characters only the rate that is too high is punished by $R^2$, because there the loss no
+# longer falls with the budget at every size.
 #
 # A low $R^2$ then says that something is wrong, and a high one says nothing. What does help:
 #
@@ -579,12 +588,11 @@ assert found["rate x 4"].r_squared < min(one.r_squared for one in good.values())
 #
 # ## 8 A fault that one run never shows
 #
-# This course's first byte Transformers did not agree with themselves. The same Keras model, with the same weights and the
-# same batches, was trained for 400 steps by Adam on three backends, the libraries that Keras can compute with. JAX and
-# PyTorch agreed to six digits. TensorFlow came out
-# a little off, by 0.036 nats at width 8 and by 0.009 at width 64 (recorded then; no cell here repeats it).
-# With plain gradient descent, or with the embedding written as a
-# matrix product, all three agreed. So it had to be Adam *and* the embedding. Here it is, in five lines.
+# This course's first byte Transformers did not agree with themselves. The same Keras model, with the same weights and
+# the same batches, was trained for 400 steps by Adam on three backends, the libraries that Keras can compute with. JAX
+# and PyTorch agreed to six digits. TensorFlow came out a little off, by 0.036 nats at width 8 and by 0.009 at width 64
+# (recorded then; no cell here repeats it). With plain gradient descent, or with the embedding written as a matrix
+# product, all three agreed. So it had to be Adam *and* the embedding. Here it is, in five lines.
 #
 # A batch looks the same row of an embedding's table up many times. TensorFlow keeps the gradient as a list of *slices*
 # (`tf.IndexedSlices`), one for each look-up, in which the same id may occur again. The gradient of a row is the sum of
@@ -604,12 +612,13 @@ print("the fault is here" if faulty else "your Keras has mended it: the comparis
 assert round(second_moment) in (5, 9)
 
 # %% [markdown]
-# Each slice was squared *before* they were summed: $1^2 + 2^2 = 5$ in place of $(1 + 2)^2 = 9$. Where the slices of a row
-# agree in sign, as they do for a frequent character early in training, the second moment comes out too small and the
-# embedding's steps too large. (Found with Keras 3.15.1 on TensorFlow; RMSprop and AdamW have it too.)
+# Each slice was squared *before* they were summed: $1^2 + 2^2 = 5$ in place of $(1 + 2)^2 = 9$. Where the slices of a
+# row agree in sign, as they do for a frequent character early in training, the second moment comes out too small and
+# the embedding's steps too large. (Found with Keras 3.15.1 on TensorFlow; RMSprop and AdamW have it too.)
 
 # %% [markdown] exercise="5.3.8"
-# Write it correctly: the square of an embedding's gradient, from its slices. Beware: NumPy has a trap here of the same kind.
+# Write it correctly: the square of an embedding's gradient, from its slices. Beware: NumPy has a trap here of the same
+# kind.
 
 
 # %% exercise="5.3.8"
@@ -626,13 +635,13 @@ def squared_gradient_of(ids, values, rows):
 check("5.3.8", squared_gradient_of)
 
 # %% [markdown]
-# From here on we use TensorFlow's own `tf.convert_to_tensor(slices)`, which adds the slices of a row first. The course's engine
-# does so for every gradient before the update (`Recipe(dense_gradients=True)`, the default), and a test of the course
-# holds it to JAX and PyTorch.
+# From here on we use TensorFlow's own `tf.convert_to_tensor(slices)`, which adds the slices of a row first. The
+# course's engine does so for every gradient before the update (`Recipe(dense_gradients=True)`, the default), and a test
+# of the course holds it to JAX and PyTorch.
 #
 # How much does the fault matter? It depends on everything else. First with Keras' own defaults: rate 0.001, no
-# clipping, an embedding that starts small (we multiply ours by 0.03, to the size of Keras' uniform ±0.05). 600 steps, two seeds, with
-# and without the fault, on the character MLP:
+# clipping, an embedding that starts small (we multiply ours by 0.03, to the size of Keras' uniform ±0.05). 600 steps,
+# two seeds, with and without the fault, on the character MLP:
 
 
 # %%
@@ -681,12 +690,12 @@ assert np.abs(small_gaps).max() < 0.02
 
 # %% [markdown]
 # With the defaults the largest gap is about what a doubling of the width brings, and it differs from width to width:
-# that *bends* a curve of loss against size, and with it the exponent. Here the fault even lowers the loss: larger embedding steps
-# happen to repair a starting point that is too small. A fault that helps is still a fault. What was trained is not what
-# the report says, and the other backends do not reproduce it. With an embedding that starts
-# at a sensible scale, clipped gradients and a rate for each size, as in the course's recipe, the gap is a few thousandths of
-# a nat, and in the recorded byte sweep of section 7 the curves lie on their twins.
-# With plain gradient descent, which takes no square, there is none.
+# that *bends* a curve of loss against size, and with it the exponent. Here the fault even lowers the loss: larger
+# embedding steps happen to repair a starting point that is too small. A fault that helps is still a fault. What was
+# trained is not what the report says, and the other backends do not reproduce it. With an embedding that starts at a
+# sensible scale, clipped gradients and a rate for each size, as in the course's recipe, the gap is a few thousandths of
+# a nat, and in the recorded byte sweep of section 7 the curves lie on their twins. With plain gradient descent, which
+# takes no square, there is none.
 #
 # The story's lesson is in how it was found. No single run looked wrong: the loss fell, and the curves were as smooth as
 # ever. What showed it was the same run made by *independent* programs, compared at several sizes.
@@ -716,9 +725,10 @@ assert (clean_now.r_squared > 0.97 and 2 < 10 ** law.params["a"] < 6) or not lap
 # ## 10 Your own sweep
 
 # %% [markdown] exercise="5.3.9"
-# You have a machine and an afternoon. Plan a sweep and defend it, in about 100 words: what you ask; the price in FLOPs, and how long your
-# machine takes for it (lesson 5.1 measured its rate); which budgets and which sizes, and how you make sure that the best sizes lie
-# inside; how many seeds; how the learning rate and the batch are chosen; and what result would make you distrust it.
+# You have a machine and an afternoon. Plan a sweep and defend it, in about 100 words: what you ask; the price in FLOPs,
+# and how long your machine takes for it (lesson 5.1 measured its rate); which budgets and which sizes, and how you make
+# sure that the best sizes lie inside; how many seeds; how the learning rate and the batch are chosen; and what result
+# would make you distrust it.
 
 # %% exercise="5.3.9"
 ### BEGIN SOLUTION
@@ -741,14 +751,16 @@ check("5.3.9", my_sweep)
 #
 # ## Takeaways
 #
-# - At a fixed budget one size is best. For this family it grows about as the square root of the compute, and being wrong by a
-#   factor of two costs two to three per cent.
-# - A sweep is only as good as its smallest precautions: counted FLOPs, a rate for each size, optima inside, records, seeds.
+# - At a fixed budget one size is best. For this family it grows about as the square root of the compute, and being
+#   wrong by a factor of two costs two to three per cent.
+# - A sweep is only as good as its smallest precautions: counted FLOPs, a rate for each size, optima inside, records,
+#   seeds.
 # - A high $R^2$ does not mean right. Check with a prediction outside the range, and with a second program.
 #
 # ## One step further
 #
-# - Porian and co-authors (*Resolving discrepancies in compute-optimal scaling of language models*, 2024) take five choices
-#   like those of section 7 and walk with them from Kaplan's exponent to Hoffmann's. Lesson 5.4 repeats it with their data.
+# - Porian and co-authors (*Resolving discrepancies in compute-optimal scaling of language models*, 2024) take five
+#   choices like those of section 7 and walk with them from Kaplan's exponent to Hoffmann's. Lesson 5.4 repeats it with
+#   their data.
 # - Space the plan's `sizes` by factors of 3 in place of 1.5. What happens to the interval of the exponent?
 # - Give `sweeps.Plan` the option `options={"file": "my.txt"}` with any text of yours. Is the exponent the same?

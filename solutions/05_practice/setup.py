@@ -9,10 +9,10 @@
 # that?** You find out at the end of this page.
 #
 # **How to use this page.** It is a list of cells. Click into the grey one above this text, which sets the lesson up,
-# and press **Shift+Enter**: it runs, and the next cell is selected. `[*]` beside a cell means that it is still
-# running, a number such as `[1]` that it is done. What it has to say appears below it (the first one says nothing).
-# Go from top to bottom, because a cell knows only what ran before it. If something gets stuck, choose *Kernel →
-# Restart Kernel* in the menu and start again at the top.
+# and press **Shift+Enter**: it runs, and the next cell is selected. `[*]` beside a cell means that it is still running,
+# a number such as `[1]` that it is done. What it has to say appears below it (the first one says what it found on your
+# machine). Go from top to bottom, because a cell knows only what ran before it. If something gets stuck, choose *Kernel
+# → Restart Kernel* in the menu and start again at the top.
 
 # %%
 import sys
@@ -75,8 +75,8 @@ def first_try(m, k, n):
 check("5.1.1", first_try, record=False)
 
 # %% [markdown]
-# The next one is wrong in a way that nobody thought of. Then the check shows you the smallest input for which it
-# fails, with what it expected and what it got:
+# The next one is wrong in a way that nobody thought of. Then the check shows you the smallest of the inputs that it
+# tried for which it fails, with what it expected and what it got:
 
 
 # %%
@@ -407,10 +407,9 @@ for exponent in (12, 15, 18, 22):
 # %% exercise="5.1.5"
 ### BEGIN SOLUTION
 plan = """
-This machine measured a few hundred GFLOP/s on large matrix products. Small models
-are ruled by overhead, so I count on a tenth, say 45 GFLOP/s. In 8 hours, 28,800
-seconds, that makes 1.3e15 FLOPs. Over 20 equal runs it is 6.5e13 FLOPs and 24 minutes
-each. First I would time one short run. If it reaches less than a tenth of the measured
+This machine measured about 120 GFLOP/s on large matrix products. Small models are
+ruled by overhead, so I count on a tenth, say 12 GFLOP/s. In 8 hours, 28,800 seconds,
+that makes 3.5e14 FLOPs. Over 20 equal runs it is 1.7e13 FLOPs and 24 minutes each. First I would time one short run. If it reaches less than a tenth of the measured
 rate, I train fewer models or use larger batches, so that each operation does more work
 for its entry fee.
 """
@@ -445,9 +444,10 @@ print("made for CUDA:", tf.sysconfig.get_build_info().get("cuda_version", "none,
 # %% [markdown]
 # Whether that build accepts CUDA 11.3 is not tested here, because it takes a GPU to find out. What can be tested is
 # whether the example needs a GPU at all. Its training loop ran on the CPU, and the verdict judges the time that you
-# measured. How sure is it? A repeat is as likely to fall above the true median as below. If they are independent, all
-# six fall on one side with probability $2/2^6$, so the true median lies between the fastest and the slowest with
-# probability $1 - 2/2^6 = 97\,\%$.
+# measured. (Its box quotes the times of earlier runs on one machine. Yours may lie far outside their interval; what
+# matters is whether it is inside the range in which the verdict stands.) How sure is it? A repeat is as likely to fall
+# above the true median as below. If they are independent, all six fall on one side with probability $2/2^6$, so the
+# true median lies between the fastest and the slowest with probability $1 - 2/2^6 = 97\,\%$.
 
 # %% claim="5.1"
 verdict("5.1", loop_seconds)
