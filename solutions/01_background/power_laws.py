@@ -487,9 +487,9 @@ figures.draw_published(alpha)
 #
 # Two camps. Where the law has no floor, the exponent is about 0.1 or below; where it has one, it is larger, from 0.13
 # to 0.37. Some of that is the subject matter, images against language. But for language too Kaplan and Hoffmann differ
-# three- to fourfold, and you have just seen what a floor does to an exponent. **Exponents can be compared only within
-# one form of law.** Here is the same effect within one set of data: the neural networks of lesson 5.3, which guess the
-# next character of the same text, at the best size of each of seven budgets of compute.
+# by a factor of three to four and a half, and you have just seen what a floor does to an exponent. **Exponents can be
+# compared only within one form of law.** Here is the same effect within one set of data: the neural networks of lesson
+# 5.3, which guess the next character of the same text, at the best size of each of seven budgets of compute.
 
 # %%
 characters = best_by_budget(sweeps.reference("characters"))
@@ -620,7 +620,7 @@ assert max(worst) - min(worst) < 0.2 * min(worst)
 # %% [markdown]
 # The relation is lawful: over a thousandfold range the loss stays within two per cent of a smooth law, and a law fitted
 # to the first hundredfold foresees half to three quarters of what the next tenfold brings. But look at the misses below
-# the curves. They are not noise: with each seed alone the law misses by nearly as much. For characters the law promised
+# the curves. They are not noise: with each seed alone the law misses by about as much. For characters the law promised
 # too much, for bytes too little, and each miss grows with distance. *Two decades of clean points, and the next decade
 # is off by three to six per cent*: that is what such a law can promise, here. Whether it guides design is a question of
 # its own: lessons 2.2 and 5.3 ask it of the best size (claims 2.7 to 2.9).

@@ -33,8 +33,9 @@ from course.widgets import explore, log_slider, slider
 #
 # - Suppose your machine trained GPT-3, day and night, at the speed of its best matrix product (lesson 5.1). How many
 #   **years** would it take?
-# - In training, each parameter is a number of 4 bytes. How many **bytes of memory a parameter** does training hold, not
-#   counting the data and what is computed from them?
+# - In training, each parameter is a number of 4 bytes. How many **bytes of memory** does training hold for each
+#   parameter? Count all that depends only on the number of parameters, not the data or the numbers that pass between
+#   the layers.
 
 # %% prediction="years"
 ### BEGIN SOLUTION

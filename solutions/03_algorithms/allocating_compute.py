@@ -234,18 +234,18 @@ for (family, size), n, p in zip(models, sizes, trained, strict=True):
 shares = [share for pairs in by_family.values() for _, share in pairs]
 assert max(shares) / min(shares) > 1.5
 
-# %% alt="Utilisation in per cent against parameters on a logarithmic axis, a line for the character MLP and one for the Transformer. Both rise with the size of the model, from about a tenth to more than a third for the Transformer and four fifths for the character MLP."
+# %% alt="Utilisation in per cent against parameters on a logarithmic axis, a line for the character MLP and one for the Transformer. Both rise with the size of the model, from about a tenth to more than a third for the Transformer and more than three quarters for the character MLP."
 figures.draw_utilisation(by_family)
 
 # %%
 reveal(prediction_share, shares[0])  # the smallest model
 
 # %% [markdown]
-# The machine is the same in each row. The smallest model spends nine tenths of its time otherwise than at the fast
-# rate: on work that is not a product, on starting operations, and on products too narrow to run fast. (The share alone
-# does not say how much on each.) Hence the first rule of allocation: **measure the share that your model gets on the
-# device before you plan with the peak.** Large training runs publish theirs: 46 % for PaLM, a language model of 540
-# billion parameters, on 6,144 chips (Chowdhery and co-authors, 2022).
+# The machine is the same in each row. At the fast rate, the smallest model's products would take about a tenth of the
+# time that its step takes. The rest goes into work that is not a product, into starting operations, and into products
+# too narrow to run fast. (The share alone does not say how much into each.) Hence the first rule of allocation:
+# **measure the share that your model gets on the device before you plan with the peak.** Large training runs publish
+# theirs: 46 % for PaLM, a language model of 540 billion parameters, on 6,144 chips (Chowdhery and co-authors, 2022).
 #
 # ## 3 What the makers publish
 #

@@ -298,10 +298,10 @@ assert abs(slope["standard", "hidden_0"]) < 0.2
 assert max(abs(slope["muP", layer]) for layer in said) < 0.2
 
 # %% [markdown]
-# In the standard model the second layer and the logits move further the wider it is. It is clearly less than in
-# proportion: 16 times the width, 6 to 8 times the movement, because not all of a step's changes pull together. (The
-# logits bend at 512: there the first steps probably move them so far that the next ones react.) The first layer does
-# not move further: its fan-in is 40, the signal's length, at every width. So no single rate can be right for all
+# In the standard model the second layer and the logits move further the wider it is. The movement grows clearly less
+# than in proportion: 16 times the width gives 6 to 8 times as much, because not all of a step's changes pull together.
+# (The logits bend at 512: there the first steps probably move them so far that the next ones react.) The first layer
+# does not move further: its fan-in is 40, the signal's length, at every width. So no single rate can be right for all
 # widths, and at a large one no rate is right for all three matrices.
 #
 # ### Maximal-update parameterisation

@@ -559,8 +559,8 @@ assert 0.005 < sigma < 0.06
 # %% [markdown]
 # A standard deviation from four seeds is itself hardly known: the intervals span a factor of six and more. Pooled over
 # the eight sizes it is known to about a third. For the log loss there is no clear trend with size, though some sizes
-# scatter suspiciously little; we take one $\sigma$ for all. The accuracy scatters less for the larger models, so that
-# its pooled value suits neither end.
+# scatter suspiciously little; we take one $\sigma$ for all. The accuracy of the four larger models scatters less, so
+# its pooled value is too large for them.
 #
 # **How many seeds show a difference?** The mean of $n$ runs scatters by $\sigma/\sqrt n$, the difference of two such
 # means by $\sigma\sqrt{2/n}$. To be *seen*, the measured difference must lie 1.96 of these away from 0. A true

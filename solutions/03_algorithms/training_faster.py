@@ -266,8 +266,8 @@ assert round(parallelism.bubble(4, 8), 3) == 0.273 and parallelism.bubble(4, 1) 
 # From here on `course.parallelism.pipeline` plays schedules as events and `bubble` is your formula (Huang and
 # co-authors, 2019). With one micro-batch, four devices are as fast as one. Alternating (*1F1B*) does not shrink the
 # bubble as long as all stages wait for each other at the end of a step, as here (Narayanan and co-authors, 2021); it
-# shrinks what a stage must hold, from $m$ micro-batches to at most $p$. (The first paper, of 2019, does not wait: it
-# has no bubble, but uses gradients of older weights.)
+# shrinks what a stage must hold, from $m$ micro-batches to at most $p$. (An earlier form, PipeDream, by Narayanan and
+# co-authors, 2019, does not wait: it has no bubble between steps, but uses gradients of older weights.)
 
 # %% [markdown]
 # ## 4 What a device must hold
@@ -399,7 +399,7 @@ for kind, m in (("data", 1), ("tensor", 1), ("pipeline", 1), ("pipeline", 8)):
     )
 assert max(t.difference for t in timed.values()) < 1e-5
 
-# %% alt="Left: speed-up of a two-stage pipeline against the number of micro-batches: about 0.8 with a single one, rising to about one and a half near eight, then falling, below the dashed curve 2m/(m+1). Right: speed-up of two processes that share the data, far below one for eight samples and about 1.8 for a thousand, a little below the dashed curve of compute and traffic."
+# %% alt="Left: speed-up of a two-stage pipeline against the number of micro-batches: about 0.8 with a single one, rising to 1.3 to 1.5 near eight, then falling, below the dashed curve 2m/(m+1). Right: speed-up of two processes that share the data, far below one for eight samples and 1.6 to 1.8 for a thousand, a little below the dashed curve of compute and traffic."
 traffic = timed["traffic", 1024, 1]
 pipes, shared = [timed["pipeline", 1024, m] for m in micro_batches], [timed["data", n, 1] for n in batches]
 singles = [timed["alone", n, 1] for n in batches]
@@ -417,11 +417,11 @@ figures.draw_two_processes(
 # (The stored figures are the building machine's: two cores, which others used as well.) Three things to see:
 #
 # - **Left.** With one micro-batch the split model is slower than the whole one: the law $2m/(m+1)$ says 1, and the
-#   split costs a fifth or so more processor time. More micro-batches help, until they are so small that products of
-#   small matrices are inefficient and each message costs more than its work. There is a *best* number of them.
+#   split costs a fifth to a third more processor time. More micro-batches help, until they are so small that products
+#   of small matrices are inefficient and each message costs more than its work. There is a *best* number of them.
 # - **Right.** Sharing data pays when there is enough to compute. With 8 samples a step, two processes are *slower* than
 #   one: they spend their time adding gradients. The dashed line has no free number in it: one process's compute, plus
-#   the traffic measured alone. The points follow it, about a tenth lower.
+#   the traffic measured alone. The points follow it, up to a fifth or so lower.
 # - Every way found the gradient of one process. What differs is time.
 #
 # ### The claim: splitting a model makes training faster
@@ -441,7 +441,7 @@ verdict("3.3", efficiency)
 # %% [markdown]
 # ## 6 More devices than two
 #
-# You have no thousand devices, but you have a model of the time that came within about a tenth of the measurement
+# You have no thousand devices, but you have a model of the time that came within about a fifth of the measurement
 # (compute and traffic; the latency is added here): *compute / p + bytes / bandwidth + messages x latency*. Two
 # questions are asked of it, and they are often mixed up:
 #
@@ -474,9 +474,9 @@ assert 2 < one / many < 6
 # Now all three splits side by side, for a Transformer, the kind of network behind today's language models (lesson 2.1
 # counts it; here it is enough that each layer has about $12\,\text{width}^2$ weights), on devices that reach
 # $3\cdot10^{14}$ FLOP/s. Start with the bandwidth: 25 GB/s is a good network between machines, 900 GB/s (near the
-# slider's right end) a connection inside one. Which split needs which? Then go back to 25 and set 32 devices and 10
-# billion parameters (37 layers): what slows the data split, what the pipeline? Which of the two do more tokens a step
-# help?
+# slider's right end) a connection inside one. Which split needs which? Then go back to 25 and set 32 devices and 6.3
+# billion parameters (32 layers, one for each device): what slows the data split, what the pipeline? Which of the two do
+# more tokens a step help?
 
 # %% alt="Three stacked bars of the seconds of a step on eight devices: data parallel and pipeline are mostly compute, tensor parallel over a network of 25 GB/s is mostly traffic and slower than one device."
 explore(
@@ -803,7 +803,7 @@ figures.draw_time_and_compute(
 #
 # | remedy | time | compute | works while |
 # |---|---|---|---|
-# | split the model | less, up to the bubble and the traffic | more (here 1.2 to 1.5 times) | micro-batches are many and not tiny; connection fast |
+# | split the model | less, up to the bubble and the traffic | more (1.2 to 1.9 times in several runs of this page) | micro-batches are many and not tiny; connection fast |
 # | spread the data | less, up to the traffic | a little more | a step has enough samples, and not more than the critical batch |
 # | schedule the rate | less | less, by as much | the gradient is noisy, and the peak is tuned with it |
 

@@ -336,7 +336,7 @@ figures.draw_decades(logistic, squares)
 # %% [markdown]
 # Least squares agrees within 3 % at every size, from 2 samples a weight on. Logistic regression agrees within its
 # intervals over two decades, from $n/d = 316$ to $31{,}600$. Below, the excess is larger than the theory says, by 81 %
-# at 8 samples a weight. How does its error shrink? The next cell takes more data sets.
+# at 8 samples a weight. How does this difference shrink with $n/d$? The next cell takes more data sets.
 
 # %%
 for n in (160, 320, 1000):

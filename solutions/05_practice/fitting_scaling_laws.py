@@ -180,9 +180,10 @@ assert abs(bias["3 surface"]) < 1e-3 and bias["2 parabolas, all sizes"] < -0.01
 # Two things stand in each row: how far an answer is off without any scatter (bias), and how far a single answer strays
 # with it (spread). More runs shrink the spread. They do nothing for a bias.
 #
-# The surface has no bias, as it must be: the runs were made from its own formula. Parabolas through all sizes are off by more than half of what they scatter; through the sizes within a factor of 4 of the best, five at least, which is what
-# `fit_isoflop` takes, by less. Where does the bias come from, with a truth as smooth as this? Along a budget, with $t =
-# \log(N/N_\text{opt})$, the surface is
+# The surface has no bias, as it must be: the runs were made from its own formula. Without scatter, parabolas through
+# all sizes are off by more than half of their spread; through the sizes within a factor of 4 of the best (five at
+# least), which is what `fit_isoflop` takes, by less. (With scatter, 40 copies cannot tell the two apart.) Where does
+# the bias come from, with a truth as smooth as this? Along a budget, with $t = \log(N/N_\text{opt})$, the surface is
 #
 # $$L - E \;\propto\; \beta\, e^{-\alpha t} + \alpha\, e^{\beta t} .$$
 #
@@ -309,12 +310,12 @@ for reduce in (np.sum, np.mean):
 
 # %% [markdown]
 # Nothing should change, because the lowest point of a mean is where the lowest point of the sum is. Yet with the mean
-# the optimiser takes a third of the steps, and not one start arrives at the law of the sum: the best of the 36 stops 2
-# % above its objective. (The 3 % printed is that one start compared with itself.) What differs is when it *stops*. By
-# default SciPy's L-BFGS-B ends when a step gains less than $2.2 \cdot 10^{-9} \max(|f_\text{before}|, |f_\text{after}|,
-# 1)$, or where all slopes are below $10^{-5}$. The objective here is far below 1, so both rules are absolute. Divide
-# $f$ by the number of runs, and gains that were worth a step no longer are. Section 7 shows what that does to published
-# points.
+# the optimiser takes a third of the steps, and not one start arrives at the law of the sum: the best of the 36 stops at
+# an objective that is 2 % higher. (The 3 % printed is that one start compared with itself.) What differs is when it
+# *stops*. By default SciPy's L-BFGS-B ends when a step gains less than $2.2 \cdot 10^{-9} \max(|f_\text{before}|,
+# |f_\text{after}|, 1)$, or where all slopes are below $10^{-5}$. The objective here is far below 1, so both rules are
+# absolute. Divide $f$ by the number of runs, and gains that were worth a step no longer are. Section 7 shows what that
+# does to published points.
 
 # %% [markdown] exercise="5.4.4"
 # Write a stop rule that a change of unit cannot touch. For several fits side by side you know the objective before and
@@ -352,9 +353,9 @@ assert fit.starts_at_optimum > share and ends_of_sum.min() > 0.999 * fit.objecti
 # %% [markdown]
 # A fit that takes one start is a lottery ticket, and the share of winning tickets is a number worth reporting. Why is
 # this surface so hard to walk on? Here is how steep its steepest direction is against its flattest one at the minimum,
-# in the unknowns of the search above. (In $E$, $A$ and $B$ themselves the number would be far larger still, for no
-# better reason than their units.) (This ratio is the **condition number**. Lesson 4.2: gradient descent needs about as
-# many steps as this number says.)
+# in the unknowns of the search above. This ratio is the **condition number**; gradient descent needs about as many
+# steps as it says (lesson 4.2). (In $E$, $A$ and $B$ themselves it would be far larger still, for no better reason than
+# their units.)
 
 # %%
 N_runs, D_runs, L_runs = columns
@@ -631,12 +632,12 @@ check("5.4.6", exponent_interval)
 
 # %% [markdown]
 # `bootstrap=4000` did just that for Epoch's 240 points. For the 30 runs of the sweep `bootstrap=1000` did a cousin of
-# it: with so few, a draw may lack a whole corner of the sweep, so the runs stay, each law's value gets a *residual*
-# drawn with replacement, and the law is fitted again. (These intervals are then widened a little, because few points
-# scatter too little.) Now put it to the test, first where the truth is known: how far does $\alpha$ really stray from
-# sweep to sweep, and what does the bootstrap of a single sweep say? Twice: with a scatter of 0.5 % that each run draws
-# for itself, and with the same amount shared by all runs of a size. The second is closer to life, since the runs of a
-# size start from the same weights and share a stable phase (lesson 5.3).
+# it: with so few, a draw may lack a whole corner of the sweep, so all runs stay: to the law's value at each run a
+# *residual* is added, drawn with replacement, and the law is fitted again. (These intervals are then widened a little,
+# because a law fitted to few points passes too close to them.) Now put it to the test, first where the truth is known:
+# how far does $\alpha$ really stray from sweep to sweep, and what does the bootstrap of a single sweep say? Twice: with
+# a scatter of 0.5 % that each run draws for itself, and with the same amount shared by all runs of a size. The second
+# is closer to life, since the runs of a size start from the same weights and share a stable phase (lesson 5.3).
 
 # %%
 rng = np.random.default_rng(2)

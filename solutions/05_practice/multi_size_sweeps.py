@@ -432,9 +432,9 @@ check("5.3.6", best_size)
 # From here on the lesson uses `course.laws.fit_isoflop`, which does what you have just built, with the sizes within a
 # factor of 4 of the best one, five at least, and then draws a straight line through the best sizes on log-log axes. Its
 # bootstrap gives the points new errors a thousand times, as large as their distances from the parabolas, and fits
-# again; the interval is the middle 95 % of the exponents (lesson 5.4), widened for two reasons: a line through five
-# points leaves only three to judge its scatter by (Student's t), and the best sizes may lie farther from the line than
-# their own errors explain.
+# again; the interval is the middle 95 % of the exponents (lesson 5.4), widened for two reasons: a line takes up two of
+# its five points, so its scatter is judged as if by three (Student's t), and the best sizes may lie farther from the
+# line than their own errors explain.
 
 # %%
 from course.laws import fit_isoflop
@@ -462,9 +462,9 @@ reveal(prediction_factor, 10 ** law.params["a"])
 # %% [markdown]
 # Ten times the compute makes the best size three to four times larger, and leaves a factor of about three for the data:
 # model and data grow together, nearly in step. With budgets more than a thousand million times larger, Transformers and
-# web text, Hoffmann and co-authors (2022, their table 2) give an exponent of 0.49 by this method. The two need not
-# agree, and being near each other means little: an exponent near one half only says that the gain from more size and
-# the gain from more data fade about equally fast, and other tasks and families need not agree.
+# web text, Hoffmann and co-authors (2022, their table 2) give an exponent of 0.49 by this method. Our interval lies a
+# little above it. That both are near one half means little: it only says that the gain from more size and the gain from
+# more data fade about equally fast. Other tasks and families may differ.
 #
 # How sure is one such optimum? Turn the budget, and leave out sizes from the left and from the right. How far does the
 # dashed line move while the best size is still inside? When does the figure refuse?

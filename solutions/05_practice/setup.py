@@ -75,8 +75,8 @@ def first_try(m, k, n):
 check("5.1.1", first_try, record=False)
 
 # %% [markdown]
-# The next one is wrong in a way that nobody thought of. Then the check shows you the smallest of the inputs that it
-# tried for which it fails, with what it expected and what it got:
+# The next one is wrong in a way that nobody thought of. Then the check shows you the smallest input, of those it tried,
+# on which your function fails, with what it expected and what it got:
 
 
 # %%
@@ -407,11 +407,12 @@ for exponent in (12, 15, 18, 22):
 # %% exercise="5.1.5"
 ### BEGIN SOLUTION
 plan = """
-This machine measured about 120 GFLOP/s on large matrix products. Small models are
-ruled by overhead, so I count on a tenth, say 12 GFLOP/s. In 8 hours, 28,800 seconds,
-that makes 3.5e14 FLOPs. Over 20 equal runs it is 1.7e13 FLOPs and 24 minutes each. First I would time one short run. If it reaches less than a tenth of the measured
-rate, I train fewer models or use larger batches, so that each operation does more work
-for its entry fee.
+This machine measured about 150 GFLOP/s on large matrix products. Small models are
+ruled by overhead, so I count on a tenth, 15 GFLOP/s. In 8 hours, 28,800 seconds, that
+makes 4.3e14 FLOPs. Over 20 equal runs it is 2.2e13 FLOPs and 24 minutes each. First I
+would time one short run. If it reaches less than a tenth of the measured rate, I train
+fewer models or use larger batches, so that each operation does more work for its entry
+fee.
 """
 ### END SOLUTION
 
