@@ -35,12 +35,12 @@ def draw_fit(fit: Fit, columns: Columns, *, at: Points = (), names: Mapping[str,
     """The figure of a fit. columns: name -> (n,) values, the rows of the fit in their order.
 
     at: points to predict, such as {"x": 1e6} or {"flops": 1e21}, drawn with their intervals. names: what the
-    columns are called on the axes, where "x" and "y" say too little.
+    columns are called on the axes, where "x", "y" and "loss" say too little.
     """
     if fit.law in ("isoflop", "envelope"):
-        return draw_isoflop(fit, columns, at=at)
+        return draw_isoflop(fit, columns, at=at, names=names)
     if fit.law in ("chinchilla", "kaplan"):
-        return draw_surface(fit, columns, at=at)
+        return draw_surface(fit, columns, at=at, names=names)
     return draw_curve(fit, columns, at=at, names=names)
 
 
@@ -103,7 +103,7 @@ def _shade(shades: Colormap, value: float) -> str:
 def _residual_panel(ax: Axes, x: Array, residuals: Array, colours: Any, xlabel: str, what: str) -> None:
     """What the law leaves over, in percent of its value, with the band of one root mean square; the worst run is named."""
     off = 100 * np.expm1(residuals)
-    spread = float(np.sqrt(np.mean(off**2)))
+    spread = 100 * float(np.sqrt(np.mean(np.square(residuals))))  # of logs, as the report has it
     ax.axhspan(-spread, spread, color="#EFEFEF", linewidth=0, zorder=0)
     ax.axhline(0, color=plots.COLOURS["black"], linewidth=1.2, linestyle="--", zorder=1)
     ax.scatter(x, off, c=colours, s=22, zorder=3, linewidth=0)
@@ -198,14 +198,14 @@ def _up(exponent: float) -> str:
 # --- surfaces -------------------------------------------------------------------------------------
 
 
-def draw_surface(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
+def draw_surface(fit: Fit, columns: Columns, *, at: Points = (), names: Mapping[str, str] | None = None) -> Figure:
     """Loss against size, coloured by compute: runs, the surface cut at budgets, the best size of each with its interval."""
     n, d, loss = (_column(columns, name) for name in ("n_params", "tokens", "loss"))
     compute = 6 * n * d
     shades, norm = _colours(compute)
     fig, (left, right) = plots.figure(2, width=11.4, height=4.7, width_ratios=(3, 2))
     left.scatter(n, loss, c=shades(norm(compute)), s=20, zorder=3, linewidth=0, alpha=0.75)
-    left.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="loss L (nats)")
+    left.set(xscale="log", yscale="log", xlabel="parameters N", ylabel=(names or {}).get("loss", "loss L"))
     levels = _levels(compute)
     for level in levels:
         near = np.abs(np.log(compute / level)) < max(np.log(levels[-1] / levels[0]) / len(levels), 0.7)
@@ -219,7 +219,7 @@ def draw_surface(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
             va="center", offset=(5, 0),
         )  # fmt: skip
     _frontier(left, fit, levels, n, shades, norm)
-    stars = [_as_run(fit, point) for point in at]
+    stars = [star for point in at if (star := _as_run(fit, point))]
     for i, (size, value) in enumerate(stars):
         left.plot([size], [value], "*", color=plots.COLOURS["orange"], markersize=13, markeredgecolor="white", zorder=6)
         side: Any = {"va": "top", "offset": (0, -8)} if i % 2 else {"offset": (0, 8)}  # neighbours do not overlap
@@ -234,7 +234,8 @@ def draw_surface(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
         transform=left.transAxes, va="bottom", fontsize=9, color=plots.COLOURS["grey"],
     )  # fmt: skip
     left.set_title(_surface_title(fit), pad=12)
-    _residual_panel(right, compute, fit.residuals, shades(norm(compute)), "compute C = 6ND (FLOPs)", "loss")
+    along, name = (n, "parameters N") if compute.max() < 1.3 * compute.min() else (compute, "compute C = 6ND (FLOPs)")
+    _residual_panel(right, along, fit.residuals, shades(norm(compute)), name, "loss")
     return fig
 
 
@@ -242,7 +243,7 @@ def _levels(compute: Array) -> Array:
     """Budgets to cut the surface at: those that the runs fall into, else round numbers among their compute."""
     ordered = np.sort(np.log(compute))
     groups = np.split(ordered, np.flatnonzero(np.diff(ordered) > np.log(1.3)) + 1)
-    if 2 <= len(groups) <= 8 and max(np.ptp(group) for group in groups) < np.log(1.8):
+    if len(groups) <= 8 and max(np.ptp(group) for group in groups) < np.log(1.8):
         return np.array([np.exp(group.mean()) for group in groups])
     low, high = np.quantile(compute, [0.02, 0.98])
     powers = 10.0 ** np.arange(math.floor(np.log10(low)), math.ceil(np.log10(high)) + 1)
@@ -251,7 +252,7 @@ def _levels(compute: Array) -> Array:
         levels = levels[(levels >= low) & (levels <= high)]
         if len(levels) <= 7:
             break
-    levels = levels[:: math.ceil(len(levels) / 7)]
+    levels = levels[:: max(1, math.ceil(len(levels) / 7))]
     return levels if len(levels) > 2 else np.unique(np.geomspace(low, high, 4))
 
 
@@ -278,10 +279,13 @@ def _frontier(ax: Axes, fit: Fit, levels: Array, n: Array, shades: Colormap, nor
             )  # fmt: skip
 
 
-def _as_run(fit: Fit, point: Mapping[str, float]) -> tuple[float, float]:
-    """Size and loss of a point to predict: a run, or the best use of a budget."""
+def _as_run(fit: Fit, point: Mapping[str, float]) -> tuple[float, float] | None:
+    """Size and loss of a point to predict: a run, or the best use of a budget; None where no size is best."""
     if "flops" in point:
-        best = compute_optimal(fit, point["flops"])
+        try:
+            best = compute_optimal(fit, point["flops"])
+        except ValueError:
+            return None
         return best.n_params, best.loss
     return point["n_params"], float(fit.predict(**point)[0])
 
@@ -300,14 +304,14 @@ def _surface_title(fit: Fit) -> str:
 # --- budgets --------------------------------------------------------------------------------------
 
 
-def draw_isoflop(fit: Fit, columns: Columns, *, at: Points = ()) -> Figure:
+def draw_isoflop(fit: Fit, columns: Columns, *, at: Points = (), names: Mapping[str, str] | None = None) -> Figure:
     """Loss against size at each budget with its optimum, and the best size against compute with the band of the law."""
     flops = _column(columns, "budget" if "budget" in columns and fit.law == "isoflop" else "flops")
     n, loss = _column(columns, "n_params"), _column(columns, "loss")
     fig, (left, right) = plots.figure(2, width=11.4, height=4.7)
     draw = _budgets if fit.law == "isoflop" else _curves
     draw(left, fit, flops, n, loss)
-    left.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="loss L (nats)")
+    left.set(xscale="log", yscale="log", xlabel="parameters N", ylabel=(names or {}).get("loss", "loss L"))
     if fit.law == "envelope":
         left.set_xlabel("compute C (FLOPs)")
     _plain_ticks(left.yaxis)

@@ -124,7 +124,8 @@ def test_predictions_of_a_surface_are_the_closed_forms(csv, found):
     assert got[1]["n_params"] == pytest.approx(n, rel=1e-3)
     assert got[1]["tokens"] == pytest.approx(1e21 / 6 / n, rel=1e-3)
     assert got[1]["loss"] == pytest.approx(surface(n, 1e21 / 6 / n), rel=1e-5)
-    assert got[1]["beyond"] == pytest.approx(1e21 / 6e20)
+    assert got[1]["beyond"] == pytest.approx(max(1e21 / 6e20, n / max(SIZES), 1e21 / 6 / n / max(TOKENS)), rel=1e-3)
+    assert got[1]["beyond"] > 1.7  # its best size is further from the runs than its compute
 
 
 def test_intervals_hold_the_truth_and_widen_with_the_level(csv, found):
@@ -503,6 +504,68 @@ def test_figures_are_written_by_suffix(law, suffix, csv, tmp_path, capsys):
     assert f"Figure: {path}" in capsys.readouterr().out
     begins = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[suffix]
     assert path.read_bytes().startswith(begins)
+
+
+def test_one_budget_alone_is_drawn_and_warned_of(csv, tmp_path, capsys):
+    frame, path = budgets(), tmp_path / "one.png"
+    frame = frame[frame["flops"] == frame["flops"].max()].copy()
+    frame["loss"] *= np.exp(0.003 * np.random.default_rng(0).normal(size=len(frame)))
+    assert call(csv(frame), "--law", "chinchilla", "--bootstrap", "20", "--plot", path) == 0
+    assert "All runs lie at nearly one budget of compute" in " ".join(capsys.readouterr().out.split())
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_runs_of_one_ratio_of_tokens_to_parameters_are_warned_of(csv, found):
+    n = np.geomspace(1e7, 1e10, 8)
+    frame = pd.DataFrame({"n_params": n, "tokens": 20 * n, "loss": surface(n, 20 * n)})
+    frame["loss"] *= np.exp(0.003 * np.random.default_rng(1).normal(size=8))
+    assert "nearly one ratio of tokens to parameters" in " ".join(found(csv(frame))["warnings"])
+    assert "nearly one" not in " ".join(found(csv(grid(0.003)))["warnings"])
+
+
+def test_a_prediction_that_cannot_be_made_loses_nothing(csv, found, capsys, monkeypatch, tmp_path):
+    from course import fit_plots
+
+    def none(*_):
+        raise ValueError("No size is best.")
+
+    monkeypatch.setattr(laws, "compute_optimal", none)
+    monkeypatch.setattr(fit_plots, "compute_optimal", none)
+    file, path = csv(grid(0.003)), tmp_path / "fit.png"
+    asked = ("--predict", "flops=1e21", "--predict", "n_params=1e9,tokens=2e10", "--plot", path)
+    got = found(file, *asked)
+    assert got["predictions"][0]["reason"] == "No size is best."
+    assert got["predictions"][1]["loss"] == pytest.approx(surface(1e9, 2e10), rel=0.02)
+    assert call(file, "--bootstrap", "0", *asked) == 0
+    said = capsys.readouterr().out
+    assert "at flops = 1e21: none. No size is best." in said
+    assert "alpha" in said
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_law_of_the_larger_points_says_so_and_knows_their_range(csv, found, capsys):
+    x = np.geomspace(1e3, 1e6, 25)
+    bent = 2 * x**-0.05 * (1 + (x / 3e4) ** 3) ** (-0.4 / 3)
+    file = csv(pd.DataFrame({"x": x, "y": bent * np.exp(0.01 * np.random.default_rng(0).normal(size=25))}))
+    got = found(file, "--predict", "x=2000")
+    assert got["n_points"] == 12
+    assert got["predictions"][0]["beyond"] == pytest.approx(x[13] / 2000)
+    assert call(file, "--bootstrap", "0") == 0
+    said = capsys.readouterr().out
+    assert "auto chose recent power, a power law through the larger 12 of 25 points" in said
+    assert "fitted over  x 42200 to 1e6" in said
+
+
+def test_the_loss_is_called_what_its_column_is():
+    from course import fit_plots
+
+    frame = {name: values.to_numpy() for name, values in grid(0.003).items()}
+    law = laws.fit("chinchilla", frame)
+    for names, shown in ((None, "loss L"), ({"loss": "bits_per_byte"}, "bits_per_byte")):
+        figure = fit_plots.draw_fit(law, frame, names=names)
+        assert figure.axes[0].get_ylabel() == shown
+        spread = 100 * np.sqrt(np.mean(law.residuals**2))
+        assert f"{spread:.2g} %" in (figure.axes[1].get_title(loc="left") or figure.axes[1].get_title())
 
 
 def test_figures_show_the_runs_the_law_and_the_prediction():

@@ -20,13 +20,16 @@ SPLITS_COMPUTE = ("chinchilla", "kaplan", "isoflop", "envelope")
 SUFFIXES = (".png", ".svg", ".pdf")
 FAR = 10.0
 """A prediction this many times beyond the runs gets a warning."""
+ALIKE = 0.98
+"""Logs of n_params and tokens that are correlated this closely, either way, get a warning."""
 
 _EPILOG = """\
 laws:
   power        y = A x^-alpha
   power-floor  y = E + A x^-alpha
   broken       a power law with floor whose exponent changes once
-  auto         a choice among these three by their error on the largest points
+  auto         a choice among these and a power law through the larger half of the points ("recent power"),
+               by their error on the largest points; simpler laws are favoured
   kaplan       L = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D
   chinchilla   L = E + A / N^alpha + B / D^beta
   isoflop      N_opt = G C^a, from the best size at each budget of compute
@@ -198,20 +201,24 @@ def _predicted(fit: Fit, runs: Runs, point: dict[str, float]) -> dict[str, Any]:
     from course import laws
 
     if set(point) == {"flops"} and fit.law in SPLITS_COMPUTE:
-        best = laws.compute_optimal(fit, point["flops"])
+        try:
+            best = laws.compute_optimal(fit, point["flops"])
+        except ValueError as error:  # what was fitted is reported all the same
+            return {"at": point, "interval": {}, "reason": str(error), "beyond": _beyond(fit, runs, point)}
         found: dict[str, Any] = {"at": point, "n_params": best.n_params, "tokens": best.tokens, "loss": best.loss}
         found["interval"] = {name: list(ends) for name, ends in best.interval.items() if all(map(math.isfinite, ends))}
         if not math.isfinite(best.loss):
             found["loss"], ends = _loss_of_optima(fit, point["flops"])
             found["interval"] |= {"loss": ends} if ends else {}
-        return found | {"beyond": _beyond(runs, point)}
+        split = {"n_params": best.n_params, "tokens": best.tokens}
+        return found | {"beyond": _beyond(fit, runs, point | split)}
     target = fit.formula.target
     found = {"at": point, target: float(fit.predict(**point)[0]), "interval": {}, "run_interval": {}}
     if fit.samples:
         for name, run_too in (("interval", False), ("run_interval", True)):
             low, high = fit.predict_interval(observation=run_too, **point)
             found[name] = {target: [float(low[0]), float(high[0])]}
-    return found | {"beyond": _beyond(runs, point)}
+    return found | {"beyond": _beyond(fit, runs, point)}
 
 
 def _loss_of_optima(fit: Fit, flops: float) -> tuple[float, list[float]]:
@@ -234,9 +241,9 @@ def _loss_of_optima(fit: Fit, flops: float) -> tuple[float, list[float]]:
     return loss, [float(low[0]), float(high[0])]
 
 
-def _beyond(runs: Runs, point: dict[str, float]) -> float:
-    """How many times a point lies outside the range of the runs, in the column where that is most; 1 inside."""
-    columns = dict(runs.columns)
+def _beyond(fit: Fit, runs: Runs, point: dict[str, float]) -> float:
+    """How many times a point lies outside the range of the fitted runs, in the column where that is most; 1 inside."""
+    columns = {name: values if fit.used is None else values[fit.used] for name, values in runs.columns.items()}
     if {"n_params", "tokens"} <= set(columns):
         columns.setdefault("flops", 6 * columns["n_params"] * columns["tokens"])
         if {"n_params", "tokens"} <= set(point):
@@ -244,6 +251,7 @@ def _beyond(runs: Runs, point: dict[str, float]) -> float:
     return max(
         max(value / float(columns[name].max()), float(columns[name].min()) / value, 1.0)
         for name, value in point.items()
+        if name in columns
     )
 
 
@@ -267,7 +275,7 @@ def _left_over(fit: Fit, runs: Runs) -> dict[str, Any]:
 
 def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[dict[str, Any]]) -> list[str]:
     """What the table, the fit and the predictions have to say, in the words of the command line."""
-    said = [*runs.notes, *fit.warnings]
+    said = [*runs.notes, *fit.warnings, *_together(fit, runs)]
     for found in predictions:
         if found["beyond"] > FAR:
             at = ", ".join(f"{name}={value:g}" for name, value in found["at"].items())
@@ -283,6 +291,22 @@ def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[
     if 0 < args.bootstrap < 200:
         said.append(f"Intervals from {args.bootstrap} resamples are rough: give --bootstrap 1000.")
     return list(dict.fromkeys(map(_as_options, said)))
+
+
+def _together(fit: Fit, runs: Runs) -> list[str]:
+    """A sentence where size and data change together, so that no surface can tell what each of them does."""
+    if fit.law not in ("chinchilla", "kaplan"):
+        return []
+    import numpy as np
+
+    alike = float(np.corrcoef(np.log(runs.columns["n_params"]), np.log(runs.columns["tokens"]))[0, 1])
+    if abs(alike) < ALIKE:
+        return []
+    how = "at nearly one ratio of tokens to parameters" if alike > 0 else "at nearly one budget of compute"
+    return [
+        f"All runs lie {how}, so the effects of n_params and tokens cannot be told apart: trust neither the exponents nor "
+        "a best size nor a prediction elsewhere; add runs that change one of the two alone."
+    ]
 
 
 def _as_options(sentence: str) -> str:

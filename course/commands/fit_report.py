@@ -61,13 +61,17 @@ def _head(fit: Fit, runs: Runs, asked: str) -> list[str]:
     spans = []
     for name in ("x", "y", "n_params", "tokens", "flops", "loss"):
         if name in runs.columns:
-            low, high = float(runs.columns[name].min()), float(runs.columns[name].max())
+            column = runs.columns[name] if fit.used is None else runs.columns[name][fit.used]
+            low, high = float(column.min()), float(column.max())
             spans.append(f"{_SYMBOLS.get(name, name)} {number(low, 3)} to {number(high, 3)}")
     lines.append("fitted over  " + ", ".join(spans))
     if fit.held_out:
         errors = sorted(fit.held_out.items(), key=lambda pair: pair[1])
+        chosen = fit.law
+        if fit.used is not None:
+            chosen = f"recent power, a power law through the larger {fit.n_points} of {len(fit.used)} points"
         lines.append(
-            f"auto chose {fit.law}; error on the largest points, held out:  "
+            f"auto chose {chosen}; error on the largest points, held out:  "
             + ", ".join(f"{n} {e:.2%}" for n, e in errors)
         )
     return lines
@@ -166,6 +170,9 @@ def _predictions(fit: Fit, predictions: Sequence[Mapping[str, Any]]) -> list[str
     lines = []
     for found in predictions:
         at = ", ".join(f"{name} = {number(value)}" for name, value in found["at"].items())
+        if "reason" in found:
+            lines.append(f"at {at}: none. {found['reason']}")
+            continue
         parts = []
         for name in ("n_params", "tokens", "loss", "y"):
             if name in found and name not in found["at"]:

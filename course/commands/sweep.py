@@ -330,6 +330,7 @@ def _figure(frame: pd.DataFrame, law: Fit | None, out: Path) -> str | None:
     if good.empty:
         return None
     columns = {name: good[name] for name in good.columns}
-    figure = fit_plots.draw_isoflop(law, columns) if law else fit_plots.draw_budgets(columns)
+    names = {"loss": "loss L (nats)"}  # what every task here is measured in
+    figure = fit_plots.draw_isoflop(law, columns, names=names) if law else fit_plots.draw_budgets(columns)
     figure.savefig(path, dpi=150)
     return str(path)

@@ -68,9 +68,9 @@ def text(estimates: list[Estimate]) -> str:
     lines = [f"{'on':14}{'FLOPs':>9}{'hours':>10}{'energy, Wh':>12}   counting on"]
     for each in estimates:
         energy = "not known" if each.kwh is None else f"{1000 * each.kwh:.3g}"
-        why = f"{100 * each.utilisation:.2g} % of its {each.dtype} peak"
+        why = f"{100 * each.utilisation:.3g} % of its {each.dtype} peak"
         if each.device not in DEVICES:
-            why = f"{100 * each.utilisation:.2g} % of its measured rate"
+            why = f"{100 * each.utilisation:.3g} % of its measured rate"
         lines.append(f"{each.device:14}{each.flops:9.2g}{each.hours:10.3g}{energy:>12}   {why}")
     return "\n".join(
         [
