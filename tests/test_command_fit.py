@@ -523,6 +523,15 @@ def test_runs_of_one_ratio_of_tokens_to_parameters_are_warned_of(csv, found):
     assert "nearly one" not in " ".join(found(csv(grid(0.003)))["warnings"])
 
 
+def test_copied_rows_are_warned_of(csv, found):
+    frame = grid(0.003)
+    assert "repeat" not in " ".join(found(csv(frame))["warnings"])
+    seeds = pd.concat([frame.assign(seed=name) for name in ("a", "b")])  # another seed is another run, whatever it gave
+    assert "repeat" not in " ".join(found(csv(seeds), "--bootstrap", "20", "--bootstrap-by", "seed")["warnings"])
+    assert "1 row repeats another one" in " ".join(found(csv(pd.concat([frame, frame[:1]])))["warnings"])
+    assert "36 rows repeat other ones" in " ".join(found(csv(pd.concat([frame, frame])))["warnings"])
+
+
 def test_a_prediction_that_cannot_be_made_loses_nothing(csv, found, capsys, monkeypatch, tmp_path):
     from course import fit_plots
 

@@ -275,7 +275,7 @@ def _left_over(fit: Fit, runs: Runs) -> dict[str, Any]:
 
 def _warnings(args: argparse.Namespace, fit: Fit, runs: Runs, predictions: list[dict[str, Any]]) -> list[str]:
     """What the table, the fit and the predictions have to say, in the words of the command line."""
-    said = [*runs.notes, *fit.warnings, *_together(fit, runs)]
+    said = [*runs.notes, *fit.warnings, *_together(fit, runs), *_copies(runs)]
     for found in predictions:
         if found["beyond"] > FAR:
             at = ", ".join(f"{name}={value:g}" for name, value in found["at"].items())
@@ -306,6 +306,18 @@ def _together(fit: Fit, runs: Runs) -> list[str]:
     return [
         f"All runs lie {how}, so the effects of n_params and tokens cannot be told apart: trust neither the exponents nor "
         "a best size nor a prediction elsewhere; add runs that change one of the two alone."
+    ]
+
+
+def _copies(runs: Runs) -> list[str]:
+    """A sentence on rows that repeat another one in every column."""
+    rows = list(zip(*(values.tolist() for values in runs.columns.values()), strict=True))
+    again = len(rows) - len(set(rows))
+    if not again:
+        return []
+    what = "1 row repeats another one" if again == 1 else f"{again} rows repeat other ones"
+    return [
+        f"{what} in every column read and count as runs of their own, so intervals are too narrow: leave copies out."
     ]
 
 
