@@ -7,6 +7,7 @@ traceback. The file loads under old Pythons, so that it can say which one is nee
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -17,13 +18,29 @@ import course.doctor
 from course import __version__, interrupts, machine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["main"]
 
 
 class _UserError(Exception):
     """An error for the user: one sentence."""
+
+
+@contextlib.contextmanager
+def _quiet_about_ctrl_c() -> Iterator[None]:
+    """Where Ctrl-C lands in an object's `__del__`, Python drops it with a traceback; `interrupts.heard` has noted it."""
+    before = sys.unraisablehook
+
+    def hook(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type is not KeyboardInterrupt:
+            before(dropped)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _print_json(value: Any) -> None:
@@ -201,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = machine.python_problem()
         if problem and args.command != "doctor":
             raise _UserError(problem)
-        with interrupts.heard():
+        with _quiet_about_ctrl_c(), interrupts.heard():
             status = int(args.run(args))
         sys.stdout.flush()
         return status

@@ -2,6 +2,8 @@
 
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -91,3 +93,27 @@ def test_it_waits_until_what_must_not_be_cut_is_done():
     with pytest.raises(KeyboardInterrupt):
         start()
     assert done
+
+
+def test_ctrl_c_in_a_destructor_is_heard_without_a_traceback():
+    program = """
+import signal
+from course import __main__ as command, interrupts
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Dies:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+try:
+    with command._quiet_about_ctrl_c(), interrupts.heard() as check:
+        Dies()
+        print("dropped")
+        check()
+except KeyboardInterrupt:
+    print("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["dropped", "heard"]
+    assert done.stderr == ""
