@@ -317,7 +317,7 @@ def _copies(runs: Runs) -> list[str]:
         return []
     what = "1 row repeats another one" if again == 1 else f"{again} rows repeat other ones"
     return [
-        f"{what} in every column read and count as runs of their own, so intervals are too narrow: leave copies out."
+        f"{what} in every column read. Each counts as a run of its own, so intervals are too narrow: leave copies out."
     ]
 
 
